@@ -1,0 +1,55 @@
+"""Quantizers for Brevitas whose accumulator width is a guarantee, and their exact export to QONNX.
+
+Everything here is loaded on first use, so that importing the package needs neither torch nor Brevitas.
+"""
+
+from importlib import import_module
+from importlib.metadata import version
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from brevitas_ext.accumulators import AccumulatorReport, trace_layers
+    from brevitas_ext.export import export_qonnx, verify_export
+    from brevitas_ext.quantizers import (
+        A2QPlusWeightQuant,
+        A2QWeightQuant,
+        accumulator_penalty,
+        initialize_from_float,
+    )
+
+    __version__: str
+
+__all__ = [
+    "A2QPlusWeightQuant",
+    "A2QWeightQuant",
+    "AccumulatorReport",
+    "__version__",
+    "accumulator_penalty",
+    "export_qonnx",
+    "initialize_from_float",
+    "trace_layers",
+    "verify_export",
+]
+
+_MODULE_OF = {
+    "A2QPlusWeightQuant": "brevitas_ext.quantizers",
+    "A2QWeightQuant": "brevitas_ext.quantizers",
+    "AccumulatorReport": "brevitas_ext.accumulators",
+    "accumulator_penalty": "brevitas_ext.quantizers",
+    "export_qonnx": "brevitas_ext.export",
+    "initialize_from_float": "brevitas_ext.quantizers",
+    "trace_layers": "brevitas_ext.accumulators",
+    "verify_export": "brevitas_ext.export",
+}
+
+
+def __getattr__(name: str) -> object:
+    if name == "__version__":
+        return version("brevitas-finn-ext")
+    if name not in _MODULE_OF:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}; it offers {', '.join(__all__)}")
+    return getattr(import_module(_MODULE_OF[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
