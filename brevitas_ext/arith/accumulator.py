@@ -1,0 +1,167 @@
+"""Accumulator widths: the bounds of A2Q and A2Q+, and the exact extremes of a dot product.
+
+Symbols, as in A2Q (arXiv 2308.13504): K products, M-bit signed weights, N-bit inputs, P-bit signed accumulator.
+A *box* is what is known about the inputs: each input lies in its own closed interval.  A dot product is linear, so its
+extremes over a box are those over any set of values that reaches the box's corners; a set of reachable values narrower
+than its data type (SPARQ) is therefore described exactly by its minimum and maximum, and a left shift per input
+(ShiftQuant) by shifting the interval of that input.
+"""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+IntArray: TypeAlias = NDArray[Any]
+
+
+def datatype_bound(k: int, weight_bits: int, input_bits: int, *, input_signed: bool) -> int:
+    """Return the accumulator width that the data types alone require, A2Q Eq. 8.
+
+    The smallest P with ``K * 2**(N + M - 1 - signed) <= 2**(P-1) - 1`` (Eq. 6).
+
+    Args:
+        k: number of products K of one output.
+        weight_bits: width M of the signed weights.
+        input_bits: width N of the inputs.
+        input_signed: whether the inputs are signed.
+
+    Raises:
+        ValueError: a size is not positive.
+    """
+    _positive(k=k, weight_bits=weight_bits, input_bits=input_bits)
+    return (k << (input_bits + weight_bits - 1 - input_signed)).bit_length() + 1
+
+
+def weight_bound(l1_norm: int, input_bits: int, *, input_signed: bool) -> int:
+    """Return the accumulator width that known weights require, A2Q Eq. 12.
+
+    The smallest P with ``2**(N - signed) * l1_norm <= 2**(P-1) - 1`` (Eq. 11); an all-zero channel needs 1 bit.
+
+    Args:
+        l1_norm: l1 norm of the integer weights of one output channel.
+        input_bits: width N of the inputs.
+        input_signed: whether the inputs are signed.
+
+    Raises:
+        ValueError: the norm is negative or the width not positive.
+    """
+    _positive(input_bits=input_bits)
+    if l1_norm < 0:
+        raise ValueError(f"l1_norm: expected a non-negative integer, got {l1_norm}")
+    return (int(l1_norm) << (input_bits - input_signed)).bit_length() + 1
+
+
+def a2q_l1_budget(accumulator_bits: int, input_bits: int, *, input_signed: bool) -> Fraction:
+    """Return A2Q's budget for the l1 norm of a channel's integer weights, Eq. 15.
+
+    ``(2**(P-1) - 1) * 2**(signed - N)``: with at most this norm no partial sum, in any order, leaves P bits.
+
+    Raises:
+        ValueError: a width is not positive.
+    """
+    _positive(accumulator_bits=accumulator_bits, input_bits=input_bits)
+    return Fraction((1 << (accumulator_bits - 1)) - 1, 1 << (input_bits - input_signed))
+
+
+def a2q_plus_l1_budget(accumulator_bits: int, input_bits: int, *, input_signed: bool) -> Fraction:
+    """Return A2Q+'s budget for the l1 norm of a channel's *zero-centered* weights (arXiv 2401.10432).
+
+    For unsigned inputs ``(2**P - 2) / (2**N - 1)``: the positive and the negative weights of a zero-centered channel
+    each hold half of the norm, so each side's worst sum is at most ``2**(P-1) - 1``.  That needs inputs of one sign.
+    With signed inputs every product can take either sign, and the budget is A2Q's.
+
+    Raises:
+        ValueError: a width is not positive.
+    """
+    if input_signed:
+        return a2q_l1_budget(accumulator_bits, input_bits, input_signed=True)
+    _positive(accumulator_bits=accumulator_bits, input_bits=input_bits)
+    return Fraction((1 << accumulator_bits) - 2, (1 << input_bits) - 1)
+
+
+def dot_extremes(
+    weights: ArrayLike, low: ArrayLike, high: ArrayLike, *, partial_sums: bool = False
+) -> tuple[IntArray, IntArray]:
+    """Return the exact extremes of ``weights @ x`` over all integer inputs with ``low <= x <= high``.
+
+    Args:
+        weights: integers of shape (C, K), a row per output channel.
+        low: lowest value of the inputs, a scalar or one per input, shape (K,).
+        high: highest value of the inputs, likewise.
+        partial_sums: return the extremes over every partial sum in every order of accumulation (the empty sum,
+            0, included) instead of those over the final sum.
+
+    Returns:
+        ``(lowest, highest)``, object arrays of Python ints, shape (C,).  Both are attained.
+
+    Raises:
+        TypeError: an array does not hold integers.
+        ValueError: a shape does not fit, or ``low`` exceeds ``high`` somewhere.
+
+    Example:
+        >>> dot_extremes([[3, -2]], 0, 15)
+        (array([-30], dtype=object), array([45], dtype=object))
+    """
+    matrix = integer_array("weights", weights)
+    if matrix.ndim != 2:
+        raise ValueError(f"weights: expected shape (C, K), got {matrix.shape}")
+    channels, k = matrix.shape
+    box_low, box_high = (_per_input(name, bound, k) for name, bound in (("low", low), ("high", high)))
+    if (crossed := np.flatnonzero(box_low > box_high)).size:
+        first = crossed[0]
+        raise ValueError(f"expected low <= high for every input, got [{box_low[first]}, {box_high[first]}] at {first}")
+    if k == 0:
+        return (np.array([0] * channels, dtype=object), np.array([0] * channels, dtype=object))
+    dtype = _dtype_that_holds(matrix, box_low, box_high)
+    at_low: IntArray = matrix.astype(dtype) * box_low.astype(dtype)
+    at_high: IntArray = matrix.astype(dtype) * box_high.astype(dtype)
+    smallest, largest = np.minimum(at_low, at_high), np.maximum(at_low, at_high)
+    if partial_sums:
+        smallest, largest = np.minimum(smallest, 0), np.maximum(largest, 0)
+    return _python_ints(smallest.sum(axis=1)), _python_ints(largest.sum(axis=1))
+
+
+def integer_array(name: str, values: ArrayLike) -> IntArray:
+    """Return ``values`` as an array of integers (int64, or Python ints where needed), or raise ``TypeError``."""
+    array = np.asarray(values)
+    if array.dtype.kind == "O":
+        if all(hasattr(type(item), "__index__") and not isinstance(item, bool) for item in array.flat):
+            return array
+    elif array.dtype.kind == "u":
+        return array.astype(object)
+    elif array.dtype.kind == "i" or array.size == 0:
+        return array.astype(np.int64)
+    raise TypeError(f"{name}: expected integers, got an array of {array.dtype}; round and convert them first")
+
+
+def _per_input(name: str, bound: ArrayLike, k: int) -> IntArray:
+    array = integer_array(name, bound)
+    if array.shape not in {(), (k,)}:
+        raise ValueError(f"{name}: expected a scalar or shape ({k},) to match weights, got {array.shape}")
+    return np.broadcast_to(array, (k,))
+
+
+def _dtype_that_holds(matrix: IntArray, low: IntArray, high: IntArray) -> type:
+    """Return int64 where no product or sum can exceed it, else object (Python ints, slower)."""
+    factors = (_magnitude(matrix), max(_magnitude(low), _magnitude(high)), matrix.shape[1])
+    return np.int64 if sum(factor.bit_length() for factor in factors) <= 63 else object
+
+
+def _magnitude(array: IntArray) -> int:
+    return max(abs(int(array.min())), abs(int(array.max()))) if array.size else 0
+
+
+def _python_ints(values: IntArray) -> IntArray:
+    result = np.empty(len(values), dtype=object)
+    result[:] = [int(value) for value in values]
+    return result
+
+
+def _positive(**sizes: int) -> None:
+    for name, size in sizes.items():
+        if size < 1:
+            raise ValueError(f"{name}: expected a positive integer, got {size}")
