@@ -70,15 +70,17 @@ def a2q_l1_budget(accumulator_bits: int, input_bits: int, *, input_signed: bool)
 def a2q_plus_l1_budget(accumulator_bits: int, input_bits: int, *, input_signed: bool) -> Fraction:
     """Return A2Q+'s budget for the l1 norm of a channel's *zero-centered* weights (arXiv 2401.10432).
 
-    For unsigned inputs ``(2**P - 2) / (2**N - 1)``: the positive and the negative weights of a zero-centered channel
-    each hold half of the norm, so each side's worst sum is at most ``2**(P-1) - 1``.  That needs inputs of one sign.
-    With signed inputs every product can take either sign, and the budget is A2Q's.
+    ``(2**P - 2) / (2**N - 1)``: where the positive and the negative weights each hold half of the norm, the worst sum
+    is half of the norm times what an input spans, ``2**N - 1``, which must not exceed ``2**(P-1) - 1``.  For unsigned
+    inputs this is about twice A2Q's budget.  Signed two's complement inputs span as much, so it holds for them as well,
+    where it is hardly more than A2Q's; ``input_signed`` does not change it.
+
+    Weights that are not exactly centered, as after rounding, must keep each sign's sum within half of the budget.
 
     Raises:
         ValueError: a width is not positive.
     """
-    if input_signed:
-        return a2q_l1_budget(accumulator_bits, input_bits, input_signed=True)
+    del input_signed  # the span of N bits is the same for both
     _positive(accumulator_bits=accumulator_bits, input_bits=input_bits)
     return Fraction((1 << accumulator_bits) - 2, (1 << input_bits) - 1)
 
