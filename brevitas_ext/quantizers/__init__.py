@@ -1,0 +1,24 @@
+"""Accumulator-aware weight quantizers for Brevitas."""
+
+from brevitas_ext.quantizers.a2q import A2QConfig, a2q_integers
+from brevitas_ext.quantizers.closest_integers import closest_integers
+from brevitas_ext.quantizers.ep_init import project_on_l1_ball
+from brevitas_ext.quantizers.initialization import initialize_from_float
+from brevitas_ext.quantizers.injectors import A2QPlusWeightQuant, A2QWeightQuant
+from brevitas_ext.quantizers.penalty import accumulator_penalty
+from brevitas_ext.quantizers.proxy import A2QWeightQuantProxy, UnknownInputFormatError
+from brevitas_ext.quantizers.rows import ChannelRows
+
+__all__ = [
+    "A2QConfig",
+    "A2QPlusWeightQuant",
+    "A2QWeightQuant",
+    "A2QWeightQuantProxy",
+    "ChannelRows",
+    "UnknownInputFormatError",
+    "a2q_integers",
+    "accumulator_penalty",
+    "closest_integers",
+    "initialize_from_float",
+    "project_on_l1_ball",
+]

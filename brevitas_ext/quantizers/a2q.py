@@ -1,0 +1,167 @@
+"""A2Q and A2Q+ as a configuration and pure functions on a matrix with one row per output channel.
+
+Symbols, as in A2Q (arXiv 2308.13504, section 4): v weights, s = 2**d scale, g = 2**t norm, M-bit weights, N-bit inputs,
+P-bit accumulator; integers ``q = clip(trunc(g / s * v / ||v||_1))`` with ``g = 2**min(t, T)`` (Eq. 20-23).  A2Q+ (arXiv
+2401.10432) subtracts the row's mean from v first.
+
+The guarantee does not rest on floating point.  Rounding toward zero keeps ``||q||_1`` within the budget in exact
+arithmetic, but the computed norm and quotient carry rounding errors, and a quotient that lands just above an integer
+(equal weights, powers of two) breaks the budget.  `a2q_integers` therefore ends with a check in exact integers, and
+takes the excess, as a rule a single unit, off the last weights of the row.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import cached_property
+
+import torch
+from torch import Tensor
+
+from brevitas_ext.arith import a2q_l1_budget, a2q_plus_l1_budget
+from brevitas_ext.quantizers._ste import replace, round_toward_zero
+
+# g / s below it only yields zeros (|q| <= g / s); above it 2**t would overflow float32 once divided by the scale.
+_SMALLEST_RATIO = 2.0**-40
+_LARGEST_LOG_NORM = 90.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class A2QConfig:
+    """What the integers of an accumulator-aware weight must satisfy.
+
+    Attributes:
+        weight_bits: width M of the signed weights, narrow range: at most ``2**(M-1) - 1`` in magnitude.
+        accumulator_bits: target width P of the signed accumulator.
+        input_bits: width N of the layer's input integers.
+        input_signed: whether they are signed.
+        zero_centered: A2Q+ instead of A2Q.
+    """
+
+    weight_bits: int
+    accumulator_bits: int
+    input_bits: int
+    input_signed: bool
+    zero_centered: bool = False
+
+    def __post_init__(self) -> None:
+        """Reject widths without a meaning."""
+        for name, low, high in (("weight_bits", 2, 16), ("accumulator_bits", 2, 64), ("input_bits", 1, 32)):
+            if not low <= getattr(self, name) <= high:
+                raise ValueError(
+                    f"A2Q: expected {name} between {low} and {high}, found {getattr(self, name)}; "
+                    f"set it in the layer (weight_bit_width, weight_accumulator_bit_width) or in the input's quantizer"
+                )
+
+    @property
+    def weight_limit(self) -> int:
+        """Largest magnitude of a weight integer."""
+        return (1 << (self.weight_bits - 1)) - 1
+
+    @property
+    def bounds_each_sign(self) -> bool:
+        """Whether the budget is split between the positive and the negative weights of a row (A2Q+)."""
+        return self.zero_centered and not self.is_input_bipolar
+
+    @property
+    def is_input_bipolar(self) -> bool:
+        """Whether inputs are -1 and 1, which is what Brevitas makes of one signed bit."""
+        return self.input_signed and self.input_bits == 1
+
+    @cached_property
+    def l1_budget(self) -> Fraction:
+        """Largest l1 norm of a row of integers.
+
+        A2Q+'s budget is derived for unsigned inputs, but all it uses is that an input spans ``2**N - 1``: with each
+        sign of the weights limited to half of the budget, inputs from ``-2**(N-1)`` to ``2**(N-1) - 1`` give at most
+        ``half * (2**(N-1) - 1) + half * 2**(N-1)``, the same ``2**(P-1) - 1``.  Bipolar inputs span 2, not
+        ``2**1 - 1``, and get A2Q's budget.
+        """
+        if self.bounds_each_sign:
+            return a2q_plus_l1_budget(self.accumulator_bits, self.input_bits, input_signed=False)
+        return a2q_l1_budget(self.accumulator_bits, self.input_bits, input_signed=self.input_signed)
+
+    @cached_property
+    def integer_budget(self) -> int:
+        """What the integers of a row, or of each sign of it (`bounds_each_sign`), may sum to in magnitude."""
+        return math.floor(self.l1_budget / 2 if self.bounds_each_sign else self.l1_budget)
+
+    @cached_property
+    def log2_l1_budget(self) -> float:
+        """Base-2 logarithm of the budget: T of Eq. 23 less d."""
+        return math.log2(self.l1_budget.numerator) - math.log2(self.l1_budget.denominator)
+
+
+def a2q_integers(v: Tensor, t: Tensor, s: Tensor, config: A2QConfig) -> Tensor:
+    """Return the integer weights of A2Q or A2Q+, A2Q Eq. 20 before dequantization.
+
+    Args:
+        v: weights, shape (C, K), float32 or float64 whatever the model's type is: sums in half precision lose the
+            norm, and the budget overflows float16 at P >= 17.
+        t: log2 of the norm parameter, shape (C, 1).
+        s: positive scale, shape (C, 1), shared by this function and by the dequantization.
+        config: widths.
+
+    Returns:
+        Integers of ``v``'s type, shape (C, K), differentiable in all three tensors by straight-through estimation.  For
+        rows of finite norm and positive ``s``, every row satisfies the integer budget of ``config``.  A row of zeros
+        gives zeros, and its gradient is that of plain rounding with scale ``s``.
+
+    Raises:
+        ValueError: a tensor has the wrong shape or type.
+    """
+    _check(v, t, s)
+    centered = v - v.mean(dim=1, keepdim=True) if config.zero_centered else v
+    norm = torch.linalg.vector_norm(centered, ord=1, dim=1, keepdim=True)
+    norm_in_steps = torch.exp2(t.clamp(max=_LARGEST_LOG_NORM)) / s
+    norm_in_steps = norm_in_steps.clamp(min=_SMALLEST_RATIO, max=float(config.l1_budget))
+    step = norm / norm_in_steps
+    # v / ||v|| is undefined for a row of zeros, and useless for one so small that the step underflows.
+    step = torch.where(step >= torch.finfo(step.dtype).tiny, step, s)
+    limit = config.weight_limit
+    return _within_budget(round_toward_zero(centered / step).clamp(-limit, limit), config)
+
+
+def penalty(t: Tensor, d: Tensor, config: A2QConfig) -> Tensor:
+    """Return A2Q's regularizer of one layer, ``sum_i max(t_i - T_i, 0)`` (section 4.1), differentiable in t and d."""
+    return torch.relu(t - (d + config.log2_l1_budget)).sum()
+
+
+def _within_budget(q: Tensor, config: A2QConfig) -> Tensor:
+    """Return ``q`` with each row's excess over the integer budget removed; exact."""
+    widest = q.shape[1] * config.weight_limit
+    budget = config.integer_budget
+    if widest <= budget:
+        return q
+    with torch.no_grad():
+        # Integers below 2**24 (2**53) and all their partial sums are exact in float32 (float64), and so is `budget`,
+        # which is smaller than `widest`.
+        exact = q if widest < 1 << 24 else q.double()
+        total = torch.linalg.vector_norm(exact, ord=1, dim=1)
+        if config.bounds_each_sign:
+            total = (total.double() + exact.sum(dim=1).abs()) / 2  # the larger of the two signs' sums
+        if not bool((total > budget).any()):
+            return q
+        if config.bounds_each_sign:
+            fixed = _first_units(exact.clamp(min=0), budget) - _first_units((-exact).clamp(min=0), budget)
+        else:
+            fixed = exact.sign() * _first_units(exact.abs(), budget)
+    return replace(q, fixed.to(q.dtype))
+
+
+def _first_units(magnitudes: Tensor, budget: int) -> Tensor:
+    """Return the magnitudes, cut off in each row where their running sum reaches ``budget``."""
+    before = magnitudes.cumsum(dim=1) - magnitudes
+    return torch.minimum(magnitudes, (budget - before).clamp(min=0))
+
+
+def _check(v: Tensor, t: Tensor, s: Tensor) -> None:
+    if v.ndim != 2 or t.shape != (v.shape[0], 1) or s.shape != t.shape:
+        raise ValueError(
+            f"expected v of shape (C, K), t and s of shape (C, 1), found {tuple(v.shape)}, {tuple(t.shape)} and "
+            f"{tuple(s.shape)}; bring the weight into rows with ChannelRows"
+        )
+    if v.dtype not in {torch.float32, torch.float64}:
+        raise ValueError(f"expected float32 or float64 weights, found {v.dtype}; convert them first")

@@ -1,0 +1,127 @@
+"""The integer weights closest to float ones within an accumulator's budget, and parameters at which A2Q yields them.
+
+The Euclidean projection of EP-init knows nothing of the rounding toward zero that follows it: a soft threshold that
+leaves many weights less than one step above zero leaves none of them.  Here the projection is onto the integer points of
+the ball, which is as easy: the squared error is separable and convex, so taking single units, the one with the largest
+gain first, is optimal.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from brevitas_ext.quantizers.a2q import A2QConfig
+
+# Around the best octave, scales are tried in steps of a quarter of an octave.
+_QUARTERS = (-0.75, -0.5, -0.25, 0.25, 0.5, 0.75)
+
+_BISECTIONS = 20
+
+# How far a weight may start above its integer, so that it does not cross the next one by rounding errors.
+_LARGEST_FRACTION = 0.75
+
+
+def closest_integers(targets: Tensor, budget: float, limit: int) -> Tensor:
+    """Return the integers closest to each row of targets, in the Euclidean sense, with at most the given sum.
+
+    Args:
+        targets: shape (C, K), not negative.
+        budget: largest sum of a row.
+        limit: largest integer.
+
+    Returns:
+        Shape (C, K), integers between 0 and ``limit``.
+    """
+    # With a price p per unit, unit j of a weight x is worth taking while x - j + 0.5 > p: round x - p to nearest.
+    low = torch.zeros_like(targets[:, :1])
+    high = targets.amax(dim=1, keepdim=True) + 1
+    for _ in range(_BISECTIONS):
+        price = (low + high) / 2
+        fits = _at_price(targets, price, limit).sum(dim=1, keepdim=True) <= budget
+        low, high = torch.where(fits, low, price), torch.where(fits, price, high)
+    free = _at_price(targets, low * 0, limit)
+    integers = torch.where(free.sum(dim=1, keepdim=True) <= budget, free, _at_price(targets, high, limit))
+    # Equal weights have equal prices, and all or none of them were taken: use up what is left, one unit each.
+    gain = torch.where(integers < limit, targets - integers - 0.5, -torch.inf)
+    left = budget - integers.sum(dim=1, keepdim=True)
+    rank = gain.argsort(dim=1, descending=True, stable=True).argsort(dim=1)
+    return integers + ((gain > 0) & (rank + 1 <= left))
+
+
+def closest_scale(rows: Tensor, widest_integer_scale: Tensor, config: A2QConfig) -> Tensor:
+    """Return per row the scale at which the closest integers leave the smallest squared error, shape (C, 1).
+
+    A wide weight type at its widest scale would spend the whole budget on few large integers.
+
+    Args:
+        rows: float weights, shape (C, K), zero-centered for A2Q+.
+        widest_integer_scale: the scale at which a row's largest weight takes the widest integer, shape (C, 1).
+        config: widths.
+    """
+    best, smallest = widest_integer_scale, torch.full_like(widest_integer_scale, torch.inf)
+    # From the scale at which the largest weight would take twice the widest integer, and is clipped, to where it takes 1.
+    for octave in range(-1, config.weight_bits):
+        best, smallest = _better(rows, best, smallest, widest_integer_scale * 2.0**octave, config)
+    centre = best
+    for quarter in _QUARTERS:
+        best, smallest = _better(rows, best, smallest, centre * 2.0**quarter, config)
+    return best
+
+
+def start_at_closest_integers(targets: Tensor, config: A2QConfig, margin: float) -> tuple[Tensor, Tensor]:
+    """Return weights and norms, in units of the scale, from which A2Q rounds to the closest integers.
+
+    A weight starts above its integer by as much of its own fraction as the budget has room for, so that training may
+    move it in either direction.
+
+    Args:
+        targets: float weights in units of the scale, shape (C, K), zero-centered for A2Q+.
+        config: widths.
+        margin: relative rounding error of the type that will hold the weights; the norm is that much larger.
+
+    Returns:
+        Weights, shape (C, K), and norm parameters, shape (C, 1).
+    """
+    budget = float(config.l1_budget) / (1 + margin)
+    parts = _parts(targets, config)
+    integers = [_of_part(part, config, margin) for _, part in parts]
+    fractions = [
+        torch.where(part > 0, part + 0.5 - taken, 0).clamp(0, _LARGEST_FRACTION)
+        for (_, part), taken in zip(parts, integers, strict=True)
+    ]
+    sums = torch.stack([taken.sum(dim=1, keepdim=True) for taken in integers])
+    rooms = torch.stack([fraction.sum(dim=1, keepdim=True) for fraction in fractions])
+    # The two signs of A2Q+ get the same sum, or centering would move every weight.
+    common = torch.maximum((sums + rooms).amin(dim=0).clamp(max=budget / len(parts)), sums.amax(dim=0))
+    shares = ((common - sums) / rooms.clamp(min=torch.finfo(rooms.dtype).tiny)).clamp(0, 1)
+    start = torch.zeros_like(targets)
+    for (sign, _), taken, fraction, share in zip(parts, integers, fractions, shares, strict=True):
+        start += sign * (taken + share * fraction)
+    return start, start.abs().sum(dim=1, keepdim=True) * (1 + margin)
+
+
+def _better(rows: Tensor, best: Tensor, smallest: Tensor, scale: Tensor, config: A2QConfig) -> tuple[Tensor, Tensor]:
+    """Return the better of two scales per row, and its squared error."""
+    closest = torch.zeros_like(rows)
+    for sign, part in _parts(rows / scale, config):
+        closest += sign * _of_part(part, config, 0.0) * scale
+    error = (rows - closest).square().sum(dim=1, keepdim=True)
+    return torch.where(error < smallest, scale, best), torch.minimum(error, smallest)
+
+
+def _parts(targets: Tensor, config: A2QConfig) -> list[tuple[Tensor, Tensor]]:
+    """Return the sign and the magnitudes of the parts of a row that have a budget each."""
+    if config.zero_centered:
+        one = torch.ones((), dtype=targets.dtype, device=targets.device)
+        return [(one, targets.clamp(min=0)), (-one, (-targets).clamp(min=0))]
+    return [(targets.sign(), targets.abs())]
+
+
+def _of_part(part: Tensor, config: A2QConfig, margin: float) -> Tensor:
+    budget = float(config.l1_budget) / (1 + margin) / (2 if config.zero_centered else 1)
+    return closest_integers(part, budget, config.weight_limit)
+
+
+def _at_price(targets: Tensor, price: Tensor, limit: int) -> Tensor:
+    return torch.floor(targets - price + 0.5).clamp(0, limit)
