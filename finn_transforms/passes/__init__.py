@@ -1,0 +1,28 @@
+"""Rewrites of a QONNX graph; each runs on onnx_ir models and as a QONNX ``Transformation``."""
+
+from finn_transforms.analysis.matching import Refusal, Rewrite
+from finn_transforms.passes.cancel_transposes import CancelTransposes
+from finn_transforms.passes.check_accumulator_contract import BrokenContractError, CheckAccumulatorContract
+from finn_transforms.passes.extract_integers import ExtractIntegers
+from finn_transforms.passes.infer_mvau import InferMVAU
+from finn_transforms.passes.infer_pool import InferPool
+from finn_transforms.passes.infer_shapes import InferShapes
+from finn_transforms.passes.infer_thresholding import InferThresholding
+from finn_transforms.passes.lower import LoweringResult, lower_to_hardware
+from finn_transforms.passes.minimize_accumulators import MinimizeAccumulators
+
+__all__ = [
+    "BrokenContractError",
+    "CancelTransposes",
+    "CheckAccumulatorContract",
+    "ExtractIntegers",
+    "InferMVAU",
+    "InferPool",
+    "InferShapes",
+    "InferThresholding",
+    "LoweringResult",
+    "MinimizeAccumulators",
+    "Refusal",
+    "Rewrite",
+    "lower_to_hardware",
+]

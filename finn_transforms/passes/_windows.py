@@ -1,0 +1,71 @@
+"""Sliding windows as hardware: padding and the convolution input generator."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import onnx_ir as ir
+
+from finn_transforms.analysis.matching import NoMatchError, static_shape
+from finn_transforms.ops.convolution import Window
+from finn_transforms.passes._edit import Operator, Output, insert_node, integer_type_of
+
+
+def read_window(attributes: Mapping[str, Any], kernel: Sequence[int]) -> Window:
+    """Return the window of an ONNX ``Conv`` or ``MaxPool``.
+
+    Raises:
+        NoMatchError: padding is implicit, or the output size is rounded up.
+    """
+    if attributes.get("auto_pad", "NOTSET") != "NOTSET":
+        raise NoMatchError(f"auto_pad is {attributes['auto_pad']}", "Export explicit pads")
+    if attributes.get("ceil_mode", 0):
+        raise NoMatchError("ceil_mode is 1", "Use ceil_mode=False and pad explicitly")
+    if len(kernel) != 2:
+        raise NoMatchError(f"its kernel has {len(kernel)} dimensions", "Use a two-dimensional kernel")
+    return Window(
+        kernel=(kernel[0], kernel[1]),
+        strides=tuple(attributes.get("strides", (1, 1))),
+        dilations=tuple(attributes.get("dilations", (1, 1))),
+        pads=tuple(attributes.get("pads", (0, 0, 0, 0))),
+    )
+
+
+def insert_windows(before: ir.Node, stream: ir.Value, window: Window, *, depthwise: bool) -> ir.Value:
+    """Insert ``FMPadding`` and ``ConvolutionInputGenerator`` for an NHWC stream, each only where it does something."""
+    data_type = integer_type_of(stream)
+    _, height, width, channels = static_shape(stream)
+    rows, columns = window.output_size(height, width)
+    label = before.name or before.outputs[0].name
+    if any(window.pads):
+        padding = Operator.hardware(
+            "FMPadding",
+            ImgDim=[height, width],
+            Padding=list(window.pads),
+            NumChannels=channels,
+            SIMD=1,
+            inputDataType=data_type.name,
+        )
+        height, width = height + window.pads[0] + window.pads[2], width + window.pads[1] + window.pads[3]
+        output = Output(f"FMPadding_{label}", (1, height, width, channels), data_type)
+        stream = insert_node(before, padding, [stream], output)
+    if window.kernel == (1, 1) and window.strides == (1, 1):
+        return stream
+    generator = Operator.hardware(
+        "ConvolutionInputGenerator",
+        ConvKernelDim=list(window.kernel),
+        IFMChannels=channels,
+        IFMDim=[height, width],
+        OFMDim=[rows, columns],
+        SIMD=1,
+        Stride=list(window.strides),
+        Dilation=list(window.dilations),
+        inputDataType=data_type.name,
+        outputDataType=data_type.name,
+        depthwise=int(depthwise),
+        is1D=int(height == 1 or width == 1),
+    )
+    size = window.kernel[0] * window.kernel[1] * channels
+    output = Output(f"ConvolutionInputGenerator_{label}", (1, rows, columns, size), data_type)
+    return insert_node(before, generator, [stream], output)

@@ -1,0 +1,45 @@
+"""Removes transposes that undo each other."""
+
+from __future__ import annotations
+
+import onnx_ir as ir
+from onnx_ir.passes.common import RemoveUnusedNodesPass
+
+from finn_transforms.analysis.attributes import attributes_of
+from finn_transforms.analysis.matching import nodes_of
+from finn_transforms.passes._base import HardwarePass, HardwarePassResult
+
+
+class CancelTransposes(HardwarePass):
+    """Let a transpose that undoes the one in front of it be read around.
+
+    Before::
+
+        b = Transpose(Transpose(a, perm=(0, 3, 1, 2)), perm=(0, 2, 3, 1))
+
+    After::
+
+        b = a
+    """
+
+    def rewrite(self, model: ir.Model, result: HardwarePassResult) -> None:
+        """Cancel every pair."""
+        for node in nodes_of(model):
+            source = _undone(node)
+            if source is None or node.outputs[0].is_graph_output():
+                continue
+            ir.convenience.replace_all_uses_with(node.outputs[0], source)
+            self.note(result, node, f"undoes the transpose of {source.name}")
+        if result.rewrites:
+            RemoveUnusedNodesPass()(model)
+
+
+def _undone(node: ir.Node) -> ir.Value | None:
+    first = None if not node.inputs or node.inputs[0] is None else node.inputs[0].producer()
+    if node.op_type != "Transpose" or first is None or first.op_type != "Transpose":
+        return None
+    inner, outer = (attributes_of(each).get("perm") for each in (first, node))
+    if inner is None or outer is None:
+        # Without it a transpose reverses the axes.
+        return first.inputs[0] if inner == outer else None
+    return first.inputs[0] if [inner[axis] for axis in outer] == sorted(inner) else None

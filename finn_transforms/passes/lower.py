@@ -1,0 +1,56 @@
+"""The passes in the order that takes an exported file to hardware layers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import onnx_ir as ir
+
+from finn_transforms.analysis.matching import Refusal, Rewrite
+from finn_transforms.passes._base import HardwarePassResult
+from finn_transforms.passes.cancel_transposes import CancelTransposes
+from finn_transforms.passes.check_accumulator_contract import CheckAccumulatorContract
+from finn_transforms.passes.extract_integers import ExtractIntegers
+from finn_transforms.passes.infer_mvau import InferMVAU
+from finn_transforms.passes.infer_pool import InferPool
+from finn_transforms.passes.infer_shapes import InferShapes
+from finn_transforms.passes.infer_thresholding import InferThresholding
+from finn_transforms.passes.minimize_accumulators import Bound, MinimizeAccumulators
+
+
+@dataclass(frozen=True)
+class LoweringResult:
+    """A lowered model with everything that was done and everything that was left.
+
+    Attributes:
+        model: the same model, now a graph of FINN's hardware layers with host nodes in front and behind.
+        rewrites: the changes, in order.
+        refusals: nodes that were not converted, with the failed precondition and what to do.
+    """
+
+    model: ir.Model
+    rewrites: list[Rewrite] = field(default_factory=list)
+    refusals: list[Refusal] = field(default_factory=list)
+
+
+def lower_to_hardware(model: ir.Model, *, bound: Bound | None = "exact") -> LoweringResult:
+    """Convert a QONNX model in place to FINN's hardware layers, minimize its accumulators and prove its contract.
+
+    Args:
+        model: an exported model, batch size 1.
+        bound: see `MinimizeAccumulators`; None leaves FINN's default of 32 bits.
+
+    Raises:
+        BrokenContractError: see `CheckAccumulatorContract`.
+    """
+    passes = [InferShapes(), ExtractIntegers(), InferThresholding(), InferMVAU(), InferPool(), CancelTransposes()]
+    if bound is not None:
+        passes.append(MinimizeAccumulators(bound))
+    passes.append(CheckAccumulatorContract())
+    result = LoweringResult(model)
+    for each in passes:
+        outcome = each(model)
+        if isinstance(outcome, HardwarePassResult):
+            result.rewrites.extend(outcome.rewrites)
+            result.refusals.extend(outcome.refusals)
+    return result

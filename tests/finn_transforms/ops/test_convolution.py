@@ -1,0 +1,91 @@
+"""Convolution and pooling equal onnxruntime's on integers, whatever the window."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from finn_transforms.ops import UnsupportedOperatorError, evaluate
+from finn_transforms.ops.convolution import Window, im2col, pad_nhwc
+from tests.support.reference import in_onnxruntime
+
+
+@st.composite
+def windows(draw: st.DrawFn) -> tuple[dict[str, Any], tuple[int, int]]:
+    """Return ONNX attributes of a window and an image that it fits into."""
+    size = draw(st.tuples(st.integers(1, 6), st.integers(1, 6)))
+    pads = draw(st.tuples(*[st.integers(0, 2)] * 4))
+    kernel, dilations = [], []
+    for axis in range(2):
+        padded = size[axis] + pads[axis] + pads[axis + 2]
+        kernel.append(draw(st.integers(1, min(4, padded))))
+        dilations.append(draw(st.integers(1, max(1, (padded - 1) // max(1, kernel[-1] - 1)))))
+    strides = draw(st.lists(st.integers(1, 3), min_size=2, max_size=2))
+    return {"kernel_shape": kernel, "dilations": dilations, "strides": strides, "pads": list(pads)}, size
+
+
+@settings(max_examples=60)
+@given(
+    window=windows(),
+    groups=st.integers(1, 3),
+    channels=st.integers(1, 2),
+    outputs=st.integers(1, 2),
+    bias=st.booleans(),
+    seed=st.integers(0, 2**32 - 1),
+)
+def test_convolution(
+    window: tuple[dict[str, Any], tuple[int, int]], groups: int, channels: int, outputs: int, bias: bool, seed: int
+) -> None:
+    attributes, size = window
+    rng = np.random.default_rng(seed)
+    x = rng.integers(-8, 8, size=(2, groups * channels, *size)).astype(np.float64)
+    weights = rng.integers(-8, 8, size=(groups * outputs, channels, *attributes["kernel_shape"])).astype(np.float64)
+    offset = rng.integers(-8, 8, size=groups * outputs).astype(np.float64) if bias else None
+    ours = evaluate("Conv", {**attributes, "group": groups}, [x, weights, offset])
+    theirs = in_onnxruntime("Conv", [x, weights, offset], np.float32, group=groups, **attributes)
+    np.testing.assert_array_equal(ours, theirs)
+
+
+@settings(max_examples=60)
+@given(window=windows(), seed=st.integers(0, 2**32 - 1), integers=st.booleans())
+def test_max_pool(window: tuple[dict[str, Any], tuple[int, int]], seed: int, integers: bool) -> None:
+    attributes, size = window
+    # onnxruntime wants less padding than kernel.
+    height, width = attributes["kernel_shape"]
+    attributes["pads"] = [
+        min(pad, size_ - 1) for pad, size_ in zip(attributes["pads"], (height, width) * 2, strict=True)
+    ]
+    spans = [d * (k - 1) + 1 for d, k in zip(attributes["dilations"], attributes["kernel_shape"], strict=True)]
+    if any(s + attributes["pads"][i] + attributes["pads"][i + 2] < spans[i] for i, s in enumerate(size)):
+        return
+    x = np.random.default_rng(seed).integers(-8, 8, size=(2, 3, *size))
+    ours = evaluate("MaxPool", attributes, [x if integers else x.astype(np.float64)])
+    np.testing.assert_array_equal(ours, in_onnxruntime("MaxPool", [x], np.float32, **attributes))
+
+
+@pytest.mark.parametrize("attributes", [{"auto_pad": "SAME_UPPER"}, {"ceil_mode": 1}])
+@pytest.mark.parametrize("op_type", ["Conv", "MaxPool"])
+def test_implicit_sizes_are_not_guessed(op_type: str, attributes: dict[str, Any]) -> None:
+    with pytest.raises(UnsupportedOperatorError, match="expected explicit pads and ceil_mode = 0"):
+        evaluate(op_type, {"kernel_shape": [2, 2], **attributes}, [np.ones((1, 1, 5, 5)), np.ones((1, 1, 2, 2))])
+
+
+def test_valid_padding_is_none() -> None:
+    x, weights = np.arange(9.0).reshape(1, 1, 3, 3), np.ones((1, 1, 2, 2))
+    np.testing.assert_array_equal(evaluate("Conv", {"auto_pad": "VALID"}, [x, weights]), [[[[8, 12], [20, 24]]]])
+
+
+def test_windows_are_ordered_row_column_channel() -> None:
+    x = np.arange(2 * 2 * 3).reshape(1, 2, 2, 3)
+    columns = im2col(x, Window(kernel=(2, 1), strides=(1, 1)))
+    assert columns.shape == (1, 1, 2, 2, 1, 3)
+    np.testing.assert_array_equal(columns[0, 0, 1].reshape(-1), [3, 4, 5, 9, 10, 11])
+
+
+def test_padding_is_top_left_bottom_right() -> None:
+    padded = pad_nhwc(np.ones((1, 1, 1, 1)), (1, 2, 3, 4), value=-5)
+    assert padded.shape == (1, 5, 7, 1)
+    assert padded[0, 1, 2, 0] == 1
+    assert padded.sum() == 1 - 5 * 34

@@ -1,0 +1,82 @@
+"""Integer max pooling becomes FINN's pooling layer, or is refused where its zero padding would differ."""
+
+import numpy as np
+import onnx_ir as ir
+import pytest
+
+from finn_transforms.emulate import emulate
+from finn_transforms.passes import InferPool
+from tests.support.graphs import GraphBuilder, attributes, copy_of, only, op_types
+from tests.support.refusals import refusal_of
+
+
+def pool(kind: str | None, shape: tuple[int, ...] = (1, 3, 5, 6), **options: object) -> ir.Model:
+    graph = GraphBuilder(shape)
+    if kind is not None:
+        graph.datatypes["x"] = kind
+    return graph.model(graph.node("MaxPool", ["x"], datatype=kind, **options))
+
+
+@pytest.mark.parametrize(
+    ("kind", "options"),
+    [
+        ("INT4", {"kernel_shape": [2, 2], "strides": [2, 2]}),
+        ("INT4", {"kernel_shape": [3, 2], "strides": [1, 2]}),
+        ("INT4", {"kernel_shape": [2, 2], "dilations": [2, 3]}),
+        ("INT4", {"kernel_shape": [1, 1]}),
+        ("INT4", {"kernel_shape": [1, 1], "strides": [2, 2]}),
+        ("INT4", {"kernel_shape": [5, 6]}),
+        ("UINT4", {"kernel_shape": [3, 3], "strides": [2, 2], "pads": [1, 0, 1, 2]}),
+        ("UINT4", {"kernel_shape": [2, 2], "pads": [1, 1, 1, 1]}),
+    ],
+)
+def test_pools_the_same_integers(kind: str, options: dict[str, list[int]]) -> None:
+    model = pool(kind, **options)
+    reference = copy_of(model)
+    assert not InferPool()(model).refusals
+    assert "MaxPool" not in op_types(model)
+    unit = attributes(only(model, "Pool"))
+    assert (unit["InputDataType"], unit["OutputDataType"], unit["Function"]) == (kind, kind, "MaxPool")
+    low = -8 if kind == "INT4" else 0
+    x = {"x": np.random.default_rng(0).integers(low, low + 16, size=(3, 3, 5, 6))}
+    np.testing.assert_array_equal(emulate(model, x)["maxpool1"], emulate(reference, x)["maxpool1"])
+
+
+@pytest.mark.parametrize(
+    ("model", "reason", "advice"),
+    [
+        (
+            pool(None, kernel_shape=[2, 2]),
+            "its input is not an integer tensor",
+            "Put an activation quantizer in front of it",
+        ),
+        (
+            pool("INT4", kernel_shape=[2, 2], pads=[0, 0, 0, 1]),
+            "it pads signed values",
+            "Use unsigned activations (after a ReLU) or no padding",
+        ),
+        (
+            pool("INT4", kernel_shape=[2, 2], ceil_mode=1, strides=[2, 2]),
+            "ceil_mode is 1",
+            "Use ceil_mode=False and pad explicitly",
+        ),
+        (
+            pool("INT4", kernel_shape=[2, 2], auto_pad="SAME_LOWER"),
+            "auto_pad is SAME_LOWER",
+            "Export explicit pads",
+        ),
+        (
+            pool("INT4", (1, 3, 6), kernel_shape=[2]),
+            "its kernel has 1 dimensions",
+            "Use a two-dimensional kernel",
+        ),
+        (
+            pool("INT4", (2, 3, 5, 6), kernel_shape=[2, 2]),
+            "its batch size is 2",
+            "Export with an example of batch size 1",
+        ),
+    ],
+)
+def test_refused(model: ir.Model, reason: str, advice: str) -> None:
+    assert refusal_of(InferPool(), model, "MaxPool") == (reason, advice)
+    assert op_types(model) == ["MaxPool"]

@@ -1,0 +1,79 @@
+"""Runs a model through every pass and compares the integers at each stage."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import onnx_ir as ir
+from numpy.typing import NDArray
+from qonnx.core.onnx_exec import execute_onnx
+
+from finn_transforms.analysis.datatypes import integer_datatype
+from finn_transforms.emulate import emulate
+from finn_transforms.passes import (
+    CancelTransposes,
+    CheckAccumulatorContract,
+    InferMVAU,
+    InferPool,
+    InferThresholding,
+    MinimizeAccumulators,
+)
+from finn_transforms.passes._base import HardwarePassResult
+from tests.support.graphs import copy_of, wrapper
+
+STAGES = (InferThresholding, InferMVAU, InferPool, CancelTransposes, MinimizeAccumulators, CheckAccumulatorContract)
+
+
+def input_name(model: ir.Model) -> str:
+    (value,) = (value for value in model.graph.inputs if value.const_value is None)
+    return str(value.name)
+
+
+def quantized(model: ir.Model, values: dict[str, NDArray[Any]]) -> list[NDArray[Any]]:
+    """Return the integers behind every quantizer and thresholding, channels second, in graph order."""
+    found = []
+    for node in model.graph:
+        output = node.outputs[0]
+        if node.op_type == "Quant" and integer_datatype(output) is not None:
+            found.append(values[str(output.name)])
+        if node.op_type == "Thresholding":
+            array = values[str(output.name)]
+            found.append(array.transpose(0, 3, 1, 2) if array.ndim == 4 else array)
+    return found
+
+
+def assert_every_stage_equal(model: ir.Model, x: NDArray[Any]) -> list[HardwarePassResult]:
+    """Lower a model after ExtractIntegers in place; every quantizer and output stays the same, bit for bit."""
+    name, outputs = input_name(model), [str(value.name) for value in model.graph.outputs]
+    before = emulate(model, {name: x})
+    reference = quantized(model, before)
+    results = []
+    for stage in STAGES:
+        result = stage()(model)
+        assert isinstance(result, HardwarePassResult)
+        results.append(result)
+        after = emulate(model, {name: x})
+        for index, (ours, theirs) in enumerate(zip(quantized(model, after), reference, strict=True)):
+            np.testing.assert_array_equal(ours, theirs, err_msg=f"quantizer {index} after {stage.__name__}")
+        for output in outputs:
+            np.testing.assert_array_equal(after[output], before[output], err_msg=f"{output} after {stage.__name__}")
+        again = copy_of(model)
+        assert not stage()(again).modified, f"{stage.__name__} changes its own result"
+    return results
+
+
+def assert_finn_agrees(model: ir.Model, image: NDArray[Any]) -> int:
+    """Compare every integer tensor of a hardware graph with what FINN's own nodes compute; return their number."""
+    name = input_name(model)
+    ours = emulate(model, {name: image})
+    theirs = execute_onnx(wrapper(model), {name: image.astype(np.float32)}, return_full_exec_context=True)
+    count = 0
+    for node in model.graph:
+        value = node.outputs[0]
+        if integer_datatype(value) is None or node.op_type == "Quant":
+            continue
+        key = str(value.name)
+        np.testing.assert_array_equal(ours[key], theirs[key], err_msg=f"{node.op_type} {key}")
+        count += 1
+    return count
