@@ -76,7 +76,7 @@ def linear_model(
     return graph.model(x)
 
 
-def hardware_layer(  # noqa: PLR0913 - what a FINN user may have set
+def hardware_layer(
     matrix: ArrayLike,
     *,
     input_type: str,

@@ -1,0 +1,209 @@
+"""From an exported file to hardware layers, folding, estimates and reports: what ``bfx build`` does."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, TypeAlias, get_args
+
+import onnx_ir as ir
+from onnx_ir.passes.common import RemoveInitializersFromInputsPass, RemoveUnusedNodesPass
+
+from finn_transforms.analysis.matching import HARDWARE_DOMAIN, Refusal, Rewrite
+from finn_transforms.cost import Estimate, dsp_block, estimate, lut_only
+from finn_transforms.folding import FoldingOptions, cycles_per_frame, fold, write_folding
+from finn_transforms.hw_graph import HwGraph, read_hw_graph
+from finn_transforms.impl_style import choose_impl_style
+from finn_transforms.loading import InputError, load_model
+from finn_transforms.passes import LoweringResult, lower_to_hardware
+from finn_transforms.report import (
+    AccumulatorRow,
+    accumulator_rows,
+    layer_breakdown,
+    layer_cycles,
+    layer_resources,
+    network_performance,
+    operations_and_parameters,
+    publish,
+    write_json,
+)
+
+Bound: TypeAlias = Literal["exact", "weights", "datatype"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class BuildOptions:
+    """What to build.
+
+    Attributes:
+        part: FPGA part; decides the kind of DSP slice.
+        target_fps: Frames per second to fold for; None leaves PE = SIMD = 1, the smallest and slowest hardware.
+        clock_ns: Clock period in nanoseconds; 5 is 200 MHz.
+        bound: Width of the accumulators: ``"exact"``, ``"weights"`` (A2Q Eq. 12), ``"datatype"`` (Eq. 8), or None for
+            FINN's default of 32 bits.
+        compute: Products in ``"lut"`` (then LUTs are the only resource, as in A2Q's section 5.3) or ``"dsp"``.
+
+    Raises:
+        InputError: an option is impossible.
+    """
+
+    part: str = "xczu7ev-ffvc1156-2-e"
+    target_fps: float | None = None
+    clock_ns: float = 5.0
+    bound: Bound | None = "exact"
+    compute: Literal["lut", "dsp"] = "lut"
+
+    def __post_init__(self) -> None:
+        for name, value, choices in (
+            ("bound", self.bound, (*get_args(Bound), None)),
+            ("compute", self.compute, ("lut", "dsp")),
+        ):
+            if value not in choices:
+                raise InputError(f"{name}: expected one of {choices}, got {value!r}")
+        try:
+            dsp_block(self.part)
+            cycles_per_frame(1 if self.target_fps is None else self.target_fps, self.clock_ns)
+        except ValueError as error:
+            raise InputError(str(error)) from error
+
+
+class NothingConvertedError(ValueError):
+    """No node of the model became a hardware layer.
+
+    Attributes:
+        refusals: Why, node by node.
+    """
+
+    def __init__(self, refusals: tuple[Refusal, ...]) -> None:
+        self.refusals = refusals
+        super().__init__(
+            "expected a network of quantized linear layers, found no node that can become a hardware layer; "
+            "the refusals say why, node by node"
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class BuildResult:
+    """What was built.
+
+    Attributes:
+        model: The graph of hardware layers, host nodes in front and behind.
+        graph: The layers' parameters, folded.
+        estimates: One per layer, in the same order.
+        accumulators: One row per matrix-vector unit.
+        performance: Throughput and latency, FINN's ``estimate_network_performance.json``.
+        refusals: Nodes that were not converted, why, and what to do.
+        rewrites: What the passes did, in order.
+        options: What was asked for.
+        output: The folder with the files, None where none was asked for.
+    """
+
+    model: ir.Model
+    graph: HwGraph
+    estimates: tuple[Estimate, ...]
+    accumulators: tuple[AccumulatorRow, ...]
+    performance: dict[str, int | float | str]
+    refusals: tuple[Refusal, ...]
+    rewrites: tuple[Rewrite, ...]
+    options: BuildOptions = field(default_factory=BuildOptions)
+    output: Path | None = None
+
+    @property
+    def lut(self) -> int:
+        """LUTs of all layers."""
+        return sum(estimate.lut for estimate in self.estimates)
+
+    def documents(self) -> dict[str, Any]:
+        """Return the JSON reports by file name."""
+        return {
+            "accumulators.json": [vars(row) for row in self.accumulators],
+            "estimate_breakdown.json": {
+                "part": self.options.part,
+                "clock_ns": self.options.clock_ns,
+                **layer_breakdown(self.graph, self.estimates),
+            },
+            "estimate_layer_cycles.json": layer_cycles(self.graph),
+            "estimate_layer_resources.json": layer_resources(self.estimates),
+            "estimate_network_performance.json": self.performance,
+            "op_and_param_counts.json": operations_and_parameters(self.graph),
+            "refusals.json": [vars(refusal) for refusal in self.refusals],
+        }
+
+
+def build(
+    model: ir.Model | str | Path, output: str | Path | None = None, options: BuildOptions | None = None
+) -> BuildResult:
+    """Lower a model to hardware layers, prove its accumulator contract, fold, estimate and report.
+
+    Args:
+        model: an exported QONNX model, or the file it is in.  A model given as an object is left as it is.
+        output: folder for ``hw_graph.onnx`` and ``report/*.json``; None writes nothing.  Files appear only if
+            everything succeeded.
+        options: see `BuildOptions`.
+
+    Raises:
+        InputError: the file or an option cannot be used.
+        NothingConvertedError: the model has nothing that can become hardware.
+        BrokenContractError: a promise about an accumulator is not kept; names layer and channel.
+        ContractViolationError: weights overflow a promised width; names layer and channel, carries a witness.
+        ContractFormatError: the file's contract cannot be read.
+    """
+    options = options or BuildOptions()
+    source = model.clone() if isinstance(model, ir.Model) else load_model(Path(model))
+    lowered = lower(source, bound=options.bound)
+    graph = read_hw_graph(lowered.model)
+    if not graph.layers:
+        raise NothingConvertedError(tuple(lowered.refusals))
+    choose_impl_style(lowered.model, options.compute)
+    graph = _fold(read_hw_graph(lowered.model), options)
+    write_folding(lowered.model, graph)
+    costed = [lut_only(layer) if options.compute == "lut" else layer for layer in graph.layers]
+    result = BuildResult(
+        model=lowered.model,
+        graph=graph,
+        estimates=tuple(estimate(layer, dsp=dsp_block(options.part)) for layer in costed),
+        accumulators=tuple(accumulator_rows(lowered.model)),
+        performance=network_performance(graph, options.clock_ns),
+        refusals=tuple(lowered.refusals),
+        rewrites=tuple(lowered.rewrites),
+        options=options,
+        output=None if output is None else Path(output),
+    )
+    if result.output is not None:
+        _write(result, result.output)
+    return result
+
+
+def lower(model: ir.Model, *, bound: Bound | None = "exact") -> LoweringResult:
+    """Run `lower_to_hardware` in place, then drop what nothing reads any more and declare the hardware's domain.
+
+    Args:
+        model: an exported model.
+        bound: see `BuildOptions`.
+
+    Raises:
+        BrokenContractError: see `build`.
+        ContractViolationError: see `build`.
+    """
+    lowered = lower_to_hardware(model, bound=bound)
+    # Exporters list weights among the inputs; FINN takes every input for a stream.
+    RemoveInitializersFromInputsPass()(lowered.model)
+    RemoveUnusedNodesPass()(lowered.model)
+    lowered.model.opset_imports.setdefault(HARDWARE_DOMAIN, 1)
+    return lowered
+
+
+def _fold(graph: HwGraph, options: BuildOptions) -> HwGraph:
+    if options.target_fps is None:
+        return graph
+    return fold(graph, FoldingOptions(target_cycles=cycles_per_frame(options.target_fps, options.clock_ns)))
+
+
+def _write(result: BuildResult, output: Path) -> None:
+    try:
+        with publish(output) as staging:
+            ir.save(result.model, staging / "hw_graph.onnx")
+            for name, document in result.documents().items():
+                write_json(staging / "report" / name, document)
+    except OSError as error:
+        raise InputError(f"{output}: expected a folder that can be written, found {error}") from error

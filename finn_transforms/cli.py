@@ -1,0 +1,169 @@
+"""The command line, ``bfx``."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, NoReturn
+
+import typer
+from rich.console import Console
+
+if TYPE_CHECKING:
+    from finn_transforms.build import BuildResult
+
+_BAD_INPUT = 2
+_BROKEN_PROMISE = 1
+
+app = typer.Typer(
+    name="bfx",
+    help="From a QONNX model to FINN's hardware layers, with accumulators that are proven to be wide enough.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+
+class BoundChoice(StrEnum):
+    """How accumulators are sized."""
+
+    EXACT = "exact"
+    WEIGHTS = "weights"
+    DATATYPE = "datatype"
+
+
+class ComputeChoice(StrEnum):
+    """What products are built from."""
+
+    LUT = "lut"
+    DSP = "dsp"
+
+
+def main() -> None:
+    """Run the command line."""
+    app()
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"bfx {version('brevitas-finn-ext')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    _version: Annotated[
+        bool, typer.Option("--version", help="Show the version and exit.", callback=_show_version, is_eager=True)
+    ] = False,
+) -> None:
+    """Options of every command."""
+
+
+@app.command("build")
+def build_command(
+    model: Annotated[Path, typer.Argument(help="Exported QONNX model, e.g. of brevitas_ext.export.export_qonnx.")],
+    output: Annotated[
+        Path, typer.Option("--output", "-o", help="Folder for hw_graph.onnx and report/*.json.", show_default=True)
+    ] = Path("out"),
+    *,
+    part: Annotated[str, typer.Option(help="FPGA part.")] = "xczu7ev-ffvc1156-2-e",
+    target_fps: Annotated[
+        float | None,
+        typer.Option(help="Frames per second to fold for.  Without it, PE = SIMD = 1: smallest and slowest."),
+    ] = None,
+    clock_ns: Annotated[float, typer.Option(help="Clock period in nanoseconds; 5 is 200 MHz.")] = 5.0,
+    bound: Annotated[
+        BoundChoice,
+        typer.Option(
+            help="Accumulator width: 'exact' from weights and input range, 'weights' from the l1 norm (A2Q Eq. 12), "
+            "'datatype' from K and the data types (A2Q Eq. 8)."
+        ),
+    ] = BoundChoice.EXACT,
+    compute: Annotated[
+        ComputeChoice,
+        typer.Option(help="Build products in LUTs (then everything is), or in DSP slices where they fit."),
+    ] = ComputeChoice.LUT,
+) -> None:
+    """Lower MODEL to FINN's hardware layers, prove its accumulators, fold, estimate and report.
+
+    Nothing is written unless everything succeeds.
+
+    Exit code 1: the accumulator contract is broken, or nothing can be converted.
+
+    Exit code 2: the file or an option cannot be used.
+    """
+    from brevitas_ext.qonnx_ops import ContractFormatError, ContractViolationError
+    from finn_transforms.build import BuildOptions, NothingConvertedError, build
+    from finn_transforms.loading import InputError
+    from finn_transforms.passes import BrokenContractError
+
+    try:
+        options = BuildOptions(
+            part=part, target_fps=target_fps, clock_ns=clock_ns, bound=bound.value, compute=compute.value
+        )
+        result = build(model, output, options)
+    except (InputError, ContractFormatError) as error:
+        _fail(str(error), _BAD_INPUT)
+    except (BrokenContractError, ContractViolationError) as error:
+        _fail(str(error), _BROKEN_PROMISE)
+    except NothingConvertedError as error:
+        _list_refusals(error.refusals)
+        _fail(str(error), _BROKEN_PROMISE)
+    _summarize(result)
+
+
+@app.command("demo")
+def demo_command(
+    output: Annotated[
+        Path, typer.Option("--output", "-o", help="Folder for exported files, figure and numbers.")
+    ] = Path("out/demo"),
+    *,
+    target_fps: Annotated[float, typer.Option(help="Frames per second that every design is folded for.")] = 5000,
+    images: Annotated[int, typer.Option(min=1, help="How many of the bundled CIFAR-10 images to use.")] = 300,
+) -> None:
+    """Take two bundled networks, trained on CIFAR-10 with and without A2Q, from Brevitas to hardware layers.
+
+    Exports them, proves their accumulators, compares the hardware's integers with Brevitas's, and shows what
+    accumulator widths cost.
+    """
+    from brevitas_ext.demo.tour import run
+
+    run(output, target_fps=target_fps, images=images)
+
+
+def _fail(message: str, code: int) -> NoReturn:
+    Console(stderr=True, soft_wrap=True).print(f"[bold red]Error:[/] {_plain(message)}", highlight=False)
+    raise typer.Exit(code)
+
+
+def _summarize(result: BuildResult) -> None:
+    from finn_transforms.report import accumulator_table, layer_table
+
+    console = Console()
+    console.print(accumulator_table(result.accumulators))
+    console.print(layer_table(result.graph, result.estimates))
+    options, performance = result.options, result.performance
+    folding = (
+        "PE = SIMD = 1 (no --target-fps)" if options.target_fps is None else f"for {options.target_fps:g} frames/s"
+    )
+    console.print(
+        f"Folded {folding}: {performance['estimated_throughput_fps']:.0f} frames/s at {1e3 / options.clock_ns:g} MHz "
+        f"on {options.part}, products in {options.compute.upper()}s.",
+        highlight=False,
+    )
+    _list_refusals(result.refusals)
+    console.print(f"Written: {_plain(str(result.output))}/hw_graph.onnx and report/*.json", highlight=False)
+
+
+def _list_refusals(refusals: tuple[object, ...]) -> None:
+    console = Console(soft_wrap=True)
+    console.print(f"Not converted: {len(refusals) or 'nothing'}{':' if refusals else '.'}", highlight=False)
+    for refusal in refusals:
+        console.print(f"  {_plain(str(refusal))}", highlight=False)
+
+
+def _plain(text: str) -> str:
+    from rich.markup import escape
+
+    return escape(text)

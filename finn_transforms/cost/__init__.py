@@ -1,0 +1,17 @@
+"""What a hardware layer costs: LUT, FF, BRAM, URAM, DSP and cycles, from its parameters alone."""
+
+from finn_transforms.cost.breakdown import Breakdown
+from finn_transforms.cost.coefficients import MODEL, load_coefficients
+from finn_transforms.cost.dsp import DspBlock, dsp_block
+from finn_transforms.cost.estimate import Estimate, estimate, lut_only
+
+__all__ = [
+    "MODEL",
+    "Breakdown",
+    "DspBlock",
+    "Estimate",
+    "dsp_block",
+    "estimate",
+    "load_coefficients",
+    "lut_only",
+]

@@ -1,0 +1,179 @@
+"""Folding: how many inputs (SIMD) and outputs (PE) each layer takes per cycle, greedily, to a number of cycles.
+
+The rules are those of FINN's ``SetFolding``, so that both give the same hardware, on parameters alone and without FINN.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from typing import Final, TypeVar
+
+import onnx_ir as ir
+
+from finn_transforms.hw_graph import (
+    HwGraph,
+    HwLayer,
+    MvauParams,
+    PaddingParams,
+    PoolParams,
+    SwgParams,
+    ThresholdingParams,
+)
+
+# Widest ap_int of Vitis HLS; FINN limits the weight stream of an HLS unit to it.
+_WIDEST_HLS_INTEGER: Final = 8191
+
+Layer = TypeVar("Layer", MvauParams, PaddingParams, PoolParams, SwgParams, ThresholdingParams)
+
+
+@dataclass(frozen=True, kw_only=True)
+class FoldingOptions:
+    """What to fold to.
+
+    Attributes:
+        target_cycles: Clock cycles per frame that no layer should exceed.
+        weight_stream_bits: SIMD of a matrix-vector unit grows until the weights of one output are this wide
+            (FINN's ``mvau_wwidth_max``); then PE grows.
+        relax: Where a layer cannot reach the target, fold the others to what that layer reaches, instead of
+            leaving them faster than it can use.
+
+    Raises:
+        ValueError: a number is not positive.
+    """
+
+    target_cycles: int
+    weight_stream_bits: int = 36
+    relax: bool = True
+
+    def __post_init__(self) -> None:
+        for name in ("target_cycles", "weight_stream_bits"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name}: expected a positive number, got {getattr(self, name)}")
+
+
+def cycles_per_frame(fps: float, clock_ns: float) -> int:
+    """Return the clock cycles that a frame may take.
+
+    Args:
+        fps: frames per second.
+        clock_ns: clock period in nanoseconds, e.g. 5 for 200 MHz.
+
+    Raises:
+        ValueError: a number is not positive, or the clock is too slow for even one cycle per frame.
+    """
+    if fps <= 0 or clock_ns <= 0:
+        raise ValueError(f"expected a positive rate and clock period, got {fps} frames/s and {clock_ns} ns")
+    cycles = int(1e9 / clock_ns / fps)
+    if cycles < 1:
+        raise ValueError(
+            f"expected at most one frame per clock cycle, got {fps} frames/s with a period of {clock_ns} ns; "
+            "lower the rate or the clock period"
+        )
+    return cycles
+
+
+def fold(graph: HwGraph, options: FoldingOptions) -> HwGraph:
+    """Return the graph with PE and SIMD chosen anew, the smallest that meet the target.
+
+    A matrix-vector unit grows SIMD first, then PE; other layers have one of them.  A pool and the window generator in
+    front of it share their width.  A window generator that is too slow with all channels at once emits whole windows.
+    """
+    folded = {layer.name: layer for layer in graph.layers}
+    for layer in graph.layers:
+        folded.update(_fold_layer(layer, graph, folded, options))
+    result = replace(graph, layers=tuple(folded[layer.name] for layer in graph.layers))
+    slowest = max((layer.cycles() for layer in result.layers), default=0)
+    if options.relax and slowest > options.target_cycles:
+        return fold(graph, replace(options, target_cycles=slowest, relax=False))
+    return result
+
+
+def write_folding(model: ir.Model, graph: HwGraph) -> None:
+    """Write PE, SIMD and ``parallel_window`` of every layer of ``graph`` to the node of that name in ``model``."""
+    layers = {layer.name: layer for layer in graph.layers}
+    for node in model.graph:
+        if (layer := layers.get(node.name or "")) is None:
+            continue
+        for name, value in _attributes(layer).items():
+            node.attributes[name] = ir.AttrInt64(name, value)
+
+
+def _fold_layer(
+    layer: HwLayer, graph: HwGraph, folded: dict[str, HwLayer], options: FoldingOptions
+) -> dict[str, HwLayer]:
+    target = options.target_cycles
+    if isinstance(layer, MvauParams):
+        return {layer.name: _fold_mvau(layer, options)}
+    if isinstance(layer, PoolParams):
+        return _fold_pool(layer, graph, folded, target)
+    if isinstance(layer, SwgParams):
+        return {} if layer.depthwise else {layer.name: _fold_swg(layer, target)}
+    widths = _divisors(layer.channels)
+    if isinstance(layer, PaddingParams):
+        return {layer.name: _first_to_meet(target, (replace(layer, simd=simd) for simd in widths))}
+    return {layer.name: _first_to_meet(target, (replace(layer, pe=pe) for pe in widths))}
+
+
+def _fold_mvau(layer: MvauParams, options: FoldingOptions) -> MvauParams:
+    weight_bits = int(layer.weight_type.bitwidth())
+    layer = replace(layer, pe=1, simd=1)
+    for simd in _divisors(layer.mw):
+        wider = replace(layer, simd=simd)
+        if wider.cycles() > options.target_cycles and weight_bits * simd > options.weight_stream_bits:
+            break
+        layer = wider
+        if layer.cycles() <= options.target_cycles:
+            break
+    for pe in _divisors(layer.mh):
+        wider = replace(layer, pe=pe)
+        stream = pe * layer.simd * weight_bits // layer.tiling
+        streamed_by_hls = layer.style != "rtl" and layer.mem_mode == "internal_decoupled"
+        if streamed_by_hls and stream > _WIDEST_HLS_INTEGER:
+            break
+        layer = wider
+        if layer.cycles() <= options.target_cycles:
+            break
+    return layer
+
+
+def _fold_swg(layer: SwgParams, target: int) -> SwgParams:
+    widths = _divisors(layer.channels)
+    layer = _first_to_meet(target, (replace(layer, parallel_window=False, simd=simd) for simd in widths))
+    whole_window = layer.simd == layer.channels and layer.cycles() > target
+    return replace(layer, parallel_window=whole_window)
+
+
+def _fold_pool(layer: PoolParams, graph: HwGraph, folded: dict[str, HwLayer], target: int) -> dict[str, HwLayer]:
+    layer = _first_to_meet(target, [replace(layer, pe=pe) for pe in _divisors(layer.channels)])
+    feeders = [folded[name] for name in graph.feeders.get(layer.name, ()) if name in folded]
+    windows = [feeder for feeder in feeders if isinstance(feeder, SwgParams)]
+    if not windows:
+        return {layer.name: layer}
+    window = replace(windows[0], simd=layer.pe)
+    for pe in (pe for pe in _divisors(layer.channels) if pe > layer.pe):
+        if window.cycles() <= target:
+            break
+        layer, window = replace(layer, pe=pe), replace(window, simd=pe)
+    return {layer.name: layer, window.name: window}
+
+
+def _first_to_meet(target: int, candidates: Iterable[Layer]) -> Layer:
+    """Return the first candidate that is fast enough, or the last; they come by growing width, and there is one."""
+    candidates = iter(candidates)
+    chosen = next(candidates)
+    while chosen.cycles() > target and (wider := next(candidates, None)) is not None:
+        chosen = wider
+    return chosen
+
+
+def _attributes(layer: HwLayer) -> dict[str, int]:
+    if isinstance(layer, MvauParams):
+        return {"PE": layer.pe, "SIMD": layer.simd}
+    if isinstance(layer, SwgParams):
+        return {"SIMD": layer.simd, "parallel_window": int(layer.parallel_window)}
+    return {"SIMD": layer.simd} if isinstance(layer, PaddingParams) else {"PE": layer.pe}
+
+
+def _divisors(number: int) -> Iterator[int]:
+    return (divisor for divisor in range(1, number + 1) if number % divisor == 0)

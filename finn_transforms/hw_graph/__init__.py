@@ -1,0 +1,23 @@
+"""FINN's hardware layers as typed, read-only parameters: read once from the nodes, independent of ``finn``."""
+
+from finn_transforms.hw_graph.attributes import HwGraphError
+from finn_transforms.hw_graph.graph import HwGraph, HwLayer, UnreadNode, read_hw_graph, read_layer
+from finn_transforms.hw_graph.mvau import MvauParams
+from finn_transforms.hw_graph.padding import PaddingParams
+from finn_transforms.hw_graph.pool import PoolParams
+from finn_transforms.hw_graph.swg import SwgParams
+from finn_transforms.hw_graph.thresholding import ThresholdingParams
+
+__all__ = [
+    "HwGraph",
+    "HwGraphError",
+    "HwLayer",
+    "MvauParams",
+    "PaddingParams",
+    "PoolParams",
+    "SwgParams",
+    "ThresholdingParams",
+    "UnreadNode",
+    "read_hw_graph",
+    "read_layer",
+]

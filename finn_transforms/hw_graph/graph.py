@@ -1,0 +1,107 @@
+"""All hardware layers of a model, in order, with who feeds whom."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+import onnx_ir as ir
+
+from finn_transforms.analysis.matching import is_hardware
+from finn_transforms.hw_graph.attributes import HwGraphError, NodeReader
+from finn_transforms.hw_graph.mvau import MvauParams
+from finn_transforms.hw_graph.padding import PaddingParams
+from finn_transforms.hw_graph.pool import PoolParams
+from finn_transforms.hw_graph.swg import SwgParams
+from finn_transforms.hw_graph.thresholding import ThresholdingParams
+
+HwLayer: TypeAlias = MvauParams | ThresholdingParams | SwgParams | PaddingParams | PoolParams
+
+
+@dataclass(frozen=True, kw_only=True)
+class UnreadNode:
+    """A hardware node of a kind that has no parameters here, so that nothing is estimated for it."""
+
+    name: str
+    op_type: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class HwGraph:
+    """The hardware layers of a model.
+
+    Attributes:
+        layers: The layers in topological order.
+        feeders: For each layer, by name, the layers whose outputs it reads.
+        unread: Hardware nodes of other kinds.
+    """
+
+    layers: tuple[HwLayer, ...]
+    feeders: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    unread: tuple[UnreadNode, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.layers)
+
+    def layer(self, name: str) -> HwLayer:
+        """Return the layer of that name.
+
+        Raises:
+            KeyError: there is none.
+        """
+        for layer in self.layers:
+            if layer.name == name:
+                return layer
+        raise KeyError(f"no hardware layer is named {name!r}; there are {[layer.name for layer in self.layers]}")
+
+
+def read_hw_graph(model: ir.Model) -> HwGraph:
+    """Read every hardware layer of the main graph.
+
+    Raises:
+        HwGraphError: an attribute is missing or impossible, or two layers share a name.
+    """
+    layers: list[HwLayer] = []
+    unread: list[UnreadNode] = []
+    feeders: dict[str, tuple[str, ...]] = {}
+    for node in model.graph:
+        if not is_hardware(node):
+            continue
+        name = node.name or ""
+        if not name or name in feeders:
+            raise HwGraphError(
+                f"{node.op_type}: expected a name that no other hardware layer has, found {name!r}. "
+                "Give the nodes unique names first (qonnx's GiveUniqueNodeNames)."
+            )
+        feeders[name] = _feeders(node)
+        layer = read_layer(node)
+        if layer is None:
+            unread.append(UnreadNode(name=name, op_type=node.op_type))
+        else:
+            layers.append(layer)
+    return HwGraph(layers=tuple(layers), feeders=feeders, unread=tuple(unread))
+
+
+def read_layer(node: ir.Node) -> HwLayer | None:
+    """Read one hardware node, or return None where its kind has no parameters here.
+
+    Raises:
+        HwGraphError: an attribute is missing or impossible.
+    """
+    read = _READERS.get(node.op_type.removesuffix("_hls").removesuffix("_rtl"))
+    return None if read is None or not is_hardware(node) else read(NodeReader(node))
+
+
+def _feeders(node: ir.Node) -> tuple[str, ...]:
+    producers = (value.producer() for value in node.inputs if value is not None)
+    return tuple(producer.name or "" for producer in producers if producer is not None and is_hardware(producer))
+
+
+_READERS: dict[str, Callable[[NodeReader], HwLayer]] = {
+    "ConvolutionInputGenerator": SwgParams.from_reader,
+    "FMPadding": PaddingParams.from_reader,
+    "MVAU": MvauParams.from_reader,
+    "Pool": PoolParams.from_reader,
+    "Thresholding": ThresholdingParams.from_reader,
+}

@@ -1,0 +1,96 @@
+"""Tables for people."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rich.table import Table
+from rich.text import Text
+
+from finn_transforms.analysis.matching import Refusal
+from finn_transforms.cost import MODEL, Estimate
+from finn_transforms.hw_graph import HwGraph, HwLayer, MvauParams, PaddingParams, SwgParams, ThresholdingParams
+from finn_transforms.report.accumulators import AccumulatorRow
+
+
+def layer_table(graph: HwGraph, estimates: Sequence[Estimate]) -> Table:
+    """Return one line per layer: folding, cycles and resources, with sums.
+
+    The column ``from P`` is the part of the LUTs that grows with the width of an accumulator.
+    """
+    table = _table(f"Hardware layers, estimated (model {MODEL})", "Layer")
+    for column in ("PE", "SIMD", "Cycles", "LUT", "from P", "BRAM18", "DSP"):
+        table.add_column(column, justify="right")
+    for layer, estimate in zip(graph.layers, estimates, strict=True):
+        table.add_row(
+            Text(layer.name), *_folding(layer), str(estimate.cycles), *map(str, _resources([layer], [estimate]))
+        )
+    for node in graph.unread:
+        table.add_row(Text(f"{node.name} ({node.op_type})"), *["?"] * 7, style="yellow")
+    table.add_section()
+    slowest = max((estimate.cycles for estimate in estimates), default=0)
+    table.add_row(
+        "Network (cycles of the slowest)", "", "", str(slowest), *map(str, _resources(graph.layers, estimates))
+    )
+    return table
+
+
+def accumulator_table(rows: Sequence[AccumulatorRow]) -> Table:
+    """Return one line per accumulator: the width it has beside the widths that are known.
+
+    ``data type`` and ``weights`` are A2Q Eq. 8 and 12, ``trained`` is what the file promises, ``needed`` is exact.
+    """
+    widths: dict[str, list[int | None]] = {
+        "data type": [row.datatype_bound for row in rows],
+        "weights": [row.weight_bound for row in rows],
+        "FINN": [row.finn_width for row in rows],
+        "trained": [row.contract_bits for row in rows],
+        "needed": [row.needed_bits for row in rows],
+    }
+    known = {title: column for title, column in widths.items() if any(width is not None for width in column)}
+    table = _table("Accumulators, bits", "Layer")
+    for column in ("K", "M", "N", *known, "width"):
+        table.add_column(column, justify="right")
+    for index, row in enumerate(rows):
+        inputs = f"{row.input_bits}{'s' if row.input_signed else 'u'}"
+        cells = ("-" if column[index] is None else str(column[index]) for column in known.values())
+        table.add_row(Text(row.layer or row.name), str(row.k), str(row.weight_bits), inputs, *cells, row.data_type)
+    return table
+
+
+def refusal_table(refusals: Sequence[Refusal]) -> Table:
+    """Return one line per node that was not converted: why, and what to do."""
+    table = _table("Not converted", "Node")
+    for column in ("Operator", "Why", "What to do"):
+        table.add_column(column, overflow="fold")
+    for refusal in refusals:
+        table.add_row(*map(Text, (refusal.node, refusal.op_type, refusal.reason, refusal.advice)))
+    return table
+
+
+def _table(title: str, first: str) -> Table:
+    table = Table(title=title, title_justify="left")
+    table.add_column(first, overflow="fold")
+    return table
+
+
+def _folding(layer: HwLayer) -> tuple[str, str]:
+    if isinstance(layer, MvauParams):
+        return str(layer.pe), str(layer.simd)
+    if isinstance(layer, SwgParams | PaddingParams):
+        return "", str(layer.simd)
+    return str(layer.pe), ""
+
+
+def _resources(layers: Sequence[HwLayer], estimates: Sequence[Estimate]) -> tuple[int, int, int, int]:
+    reading_sums = (
+        estimate.breakdown
+        for layer, estimate in zip(layers, estimates, strict=True)
+        if isinstance(layer, MvauParams | ThresholdingParams)
+    )
+    return (
+        sum(estimate.lut for estimate in estimates),
+        sum(part.accumulator + part.comparators + part.threshold_memory for part in reading_sums),
+        sum(estimate.bram18 for estimate in estimates),
+        sum(estimate.dsp for estimate in estimates),
+    )
