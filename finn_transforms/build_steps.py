@@ -1,0 +1,147 @@
+"""Steps for FINN's builder: put them into ``DataflowBuildConfig.steps``.
+
+Example::
+
+    from finn.builder.build_dataflow_config import DataflowBuildConfig, DataflowOutputType
+    from finn_transforms.build_steps import estimate_only_steps
+    from finn_transforms.finn_compat import run_builder
+
+    config = DataflowBuildConfig(
+        output_dir="finn_out",
+        synth_clk_period_ns=5.0,
+        target_fps=1000,
+        fpga_part="xczu7ev-ffvc1156-2-e",
+        generate_outputs=[DataflowOutputType.ESTIMATE_REPORTS],
+        steps=estimate_only_steps(),
+    )
+    run_builder("exported.onnx", config)      # with Vivado, FINN's own build_dataflow_cfg does as well
+
+Needs the extra ``finn``; importing this module says so where it is missing.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import TYPE_CHECKING, TypeAlias
+
+import onnx_ir as ir
+from qonnx.core.modelwrapper import ModelWrapper
+
+from finn_transforms.build import lower
+from finn_transforms.cost import dsp_block, estimate
+from finn_transforms.finn_compat import prepare_finn, require_finn
+from finn_transforms.hw_graph import read_hw_graph
+from finn_transforms.impl_style import choose_impl_style
+from finn_transforms.passes import CheckAccumulatorContract, MinimizeAccumulators
+from finn_transforms.report import accumulator_rows, layer_breakdown, layer_resources, write_json
+
+if TYPE_CHECKING:
+    from finn.builder.build_dataflow_config import DataflowBuildConfig
+
+BuildStep: TypeAlias = "Callable[[ModelWrapper, DataflowBuildConfig], ModelWrapper] | str"
+
+_LOGGER = logging.getLogger("finn_transforms.build_steps")
+
+require_finn()
+
+
+def step_bfx_lower_to_hw(model: ModelWrapper, cfg: DataflowBuildConfig) -> ModelWrapper:
+    """Lower an exported model to FINN's hardware layers and prove its accumulator contract.
+
+    Takes the place of FINN's ``step_qonnx_to_finn`` to ``step_minimize_bit_width_initial``.  Nodes that are not
+    converted are logged and listed in ``report/refusals.json``; FINN leaves those in front of and behind the hardware
+    layers to the host, and refuses others.
+
+    Raises:
+        BrokenContractError: a promise about an accumulator is not kept; names layer and channel.
+        ContractViolationError: weights overflow a promised width.
+    """
+    lowered = lower(ir.serde.deserialize_model(model.model))
+    for refusal in lowered.refusals:
+        _LOGGER.warning("%s", refusal)
+    for name in choose_impl_style(lowered.model, "finn"):
+        _LOGGER.info("%s: HLS variant, since its accumulator is narrower than one product", name)
+    write_json(cfg.get_report_directory() / "refusals.json", [vars(refusal) for refusal in lowered.refusals])
+    return ModelWrapper(ir.serde.serialize_model(lowered.model))
+
+
+def step_bfx_compute_in_luts(model: ModelWrapper, _cfg: DataflowBuildConfig) -> ModelWrapper:
+    """Have every matrix-vector unit built in LUTs, the setting of A2Q's section 5.3; before ``step_specialize_layers``.
+
+    Without this step FINN takes DSP slices for products of at least 4 x 4 bits.
+    """
+    lowered = ir.serde.deserialize_model(model.model)
+    choose_impl_style(lowered, "lut")
+    return ModelWrapper(ir.serde.serialize_model(lowered))
+
+
+def step_bfx_minimize_accumulators(model: ModelWrapper, _cfg: DataflowBuildConfig) -> ModelWrapper:
+    """Give every accumulator its exact width again; after ``step_minimize_bit_width``, which goes by data types."""
+    return model.transform(MinimizeAccumulators())
+
+
+def step_bfx_check_contract(model: ModelWrapper, _cfg: DataflowBuildConfig) -> ModelWrapper:
+    """Prove the accumulator contract on the graph as it is now.
+
+    Raises:
+        BrokenContractError: a promise about an accumulator is not kept; names layer and channel.
+        ContractViolationError: weights overflow a promised width.
+    """
+    return model.transform(CheckAccumulatorContract())
+
+
+def step_bfx_estimate_reports(model: ModelWrapper, cfg: DataflowBuildConfig) -> ModelWrapper:
+    """Write our estimates beside FINN's: ``report/bfx_*.json`` and ``report/accumulators.json``.
+
+    They count accumulators, comparators and products in LUTs for every variant, where FINN's say 0 for its RTL layers.
+    """
+    lowered = ir.serde.deserialize_model(model.model)
+    graph = read_hw_graph(lowered)
+    block = dsp_block(cfg._resolve_fpga_part())
+    estimates = [estimate(layer, dsp=block) for layer in graph.layers]
+    reports = cfg.get_report_directory()
+    write_json(reports / "bfx_estimate_layer_resources.json", layer_resources(estimates))
+    write_json(reports / "bfx_estimate_breakdown.json", layer_breakdown(graph, estimates))
+    write_json(reports / "accumulators.json", [vars(row) for row in accumulator_rows(lowered)])
+    return model
+
+
+def estimate_only_steps(*, compute_in_luts: bool = False) -> list[BuildStep]:
+    """Return the steps from an exported file to FINN's estimate reports; none needs Vivado.
+
+    Our steps and FINN's, in order: lowering, partition, specialization, folding, FINN's bit widths, then the exact
+    accumulators and their proof, FINN's estimates and ours.
+
+    Args:
+        compute_in_luts: include `step_bfx_compute_in_luts`.
+    """
+    prepare_finn()
+    return [
+        step_bfx_lower_to_hw,
+        *([step_bfx_compute_in_luts] if compute_in_luts else []),
+        "step_create_dataflow_partition",
+        "step_specialize_layers",
+        "step_target_fps_parallelization",
+        "step_apply_folding_config",
+        "step_minimize_bit_width",
+        step_bfx_minimize_accumulators,
+        step_bfx_check_contract,
+        "step_generate_estimate_reports",
+        step_bfx_estimate_reports,
+    ]
+
+
+def default_steps(*, compute_in_luts: bool = False) -> list[BuildStep]:
+    """Return the steps of a complete build: `estimate_only_steps`, then FINN's own from hardware generation on.
+
+    Those need Vivado.
+
+    Args:
+        compute_in_luts: include `step_bfx_compute_in_luts`.
+    """
+    steps = estimate_only_steps(compute_in_luts=compute_in_luts)
+    from finn.builder.build_dataflow_config import default_build_dataflow_steps
+
+    after_estimates = default_build_dataflow_steps.index("step_generate_estimate_reports") + 1
+    return [*steps, *default_build_dataflow_steps[after_estimates:]]
