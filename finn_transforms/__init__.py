@@ -8,7 +8,6 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from finn_transforms.build_steps import build
     from finn_transforms.passes import (
         CheckAccumulatorContract,
         ExtractIntegers,
@@ -26,7 +25,6 @@ __all__ = [
     "InferThresholding",
     "MinimizeAccumulators",
     "__version__",
-    "build",
 ]
 
 _MODULE_OF = {
@@ -35,7 +33,6 @@ _MODULE_OF = {
     "InferMVAU": "finn_transforms.passes",
     "InferThresholding": "finn_transforms.passes",
     "MinimizeAccumulators": "finn_transforms.passes",
-    "build": "finn_transforms.build_steps",
 }
 
 
