@@ -10,8 +10,14 @@ from numpy.typing import NDArray
 
 
 def constant(value: ir.Value | None) -> NDArray[Any] | None:
-    """Return the array behind an initializer or ``Constant`` node, or None where the value is computed or absent."""
+    """Return the array behind an initializer or ``Constant`` node, or None where the value is computed or absent.
+
+    An exporter that finds two equal initializers keeps one and copies it with ``Identity``: that is a constant too.
+    """
     if value is None:
         return None
+    producer = value.producer()
+    if producer is not None and producer.op_type == "Identity" and producer.domain == "":
+        return constant(producer.inputs[0])
     tensor = ir.convenience.get_const_tensor(value)
     return None if tensor is None else np.asarray(tensor.numpy())
