@@ -113,7 +113,12 @@ def graph_of(node: ir.Node) -> ir.Graph:
 
 
 def unique_name(graph: ir.Graph, name: str) -> str:
-    """Return ``name``, with a number behind it where a value or node of the graph already bears it."""
+    """Return ``name``, with a number behind it where a value or node of the graph already bears it.
+
+    Slashes, which torch puts into names and which FINN would take for folders, become underscores.
+    """
+    if "/" in name:
+        name = "_".join(part.strip("_") for part in name.split("/") if part.strip("_"))
     taken = graph.meta.setdefault("finn_transforms.names", set())
     if not taken:
         taken.update(value.name for value in (*graph.inputs, *graph.initializers.values()))

@@ -189,7 +189,7 @@ def _emit_sum(
     node: ir.Node, operator: Operator, integers: NDArray[np.float32], scaled: dict[ir.Value, _Scaled]
 ) -> ir.Value:
     """Insert the integer layer; its output is annotated INT32 as FINN does, or wider where the sums need it."""
-    source, name = scaled[input_of(node, 0)].integers, node.outputs[0].name
+    source, name = scaled[input_of(node, 0)].integers, _layer_name(node)
     box = range_of(integer_type_of(source))
     if any(operator.attributes.get("pads", ())):
         box = box.union(IntRange(0, 0))
@@ -201,6 +201,15 @@ def _emit_sum(
     return insert_node(
         node, operator, [source, weights], Output(f"{name}_acc", static_shape(node.outputs[0]), sum_type)
     )
+
+
+def _layer_name(node: ir.Node) -> str:
+    """Return the trained layer's name where its weight quantizer bears it, else the name of the node's output."""
+    producer = input_of(node, 1).producer()
+    while producer is not None and producer.op_type == "Transpose":
+        producer = input_of(producer, 0).producer()
+    name = "" if producer is None or producer.name is None else producer.name
+    return name.removesuffix(".weight_quant") if name.endswith(".weight_quant") else node.outputs[0].name or "layer"
 
 
 def _constant_weights(value: ir.Value, *, channel_axis: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:

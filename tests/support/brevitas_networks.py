@@ -6,15 +6,20 @@ from typing import Any
 
 import brevitas.nn as qnn
 import torch
-from brevitas.core.function_wrapper import CeilSte, FloorSte, RoundSte, RoundToZeroSte, TensorClamp
-from brevitas.inject.enum import RestrictValueType, ScalingImplType
+from brevitas.core.function_wrapper import TensorClamp
+from brevitas.inject.enum import FloatToIntImplType, RestrictValueType, ScalingImplType
 from brevitas.quant import Int8ActPerTensorFloat, Int8WeightPerChannelFloat, Int8WeightPerTensorFloat
 from brevitas.quant_tensor import QuantTensor
 from torch import nn
 
 from tests.support.networks import ActivationSpec, LayerSpec, NetworkSpec
 
-ROUNDINGS = {"ROUND": RoundSte, "CEIL": CeilSte, "FLOOR": FloorSte, "DOWN": RoundToZeroSte}
+ROUNDINGS = {
+    "ROUND": FloatToIntImplType.ROUND,
+    "CEIL": FloatToIntImplType.CEIL,
+    "FLOOR": FloatToIntImplType.FLOOR,
+    "DOWN": FloatToIntImplType.ROUND_TO_ZERO,
+}
 
 
 def brevitas_network(spec: NetworkSpec) -> nn.Module:
@@ -47,8 +52,9 @@ def brevitas_network(spec: NetworkSpec) -> nn.Module:
 
 
 class _Value(nn.Module):
-    def forward(self, x: QuantTensor) -> torch.Tensor:
-        return x.value
+    def forward(self, x: QuantTensor | torch.Tensor) -> torch.Tensor:
+        # While it is exported, Brevitas hands on plain tensors.
+        return x.value if isinstance(x, QuantTensor) else x
 
 
 def _pooled(layer: LayerSpec, height: int, width: int) -> tuple[int, int]:
@@ -118,7 +124,7 @@ def _quantizer(spec: ActivationSpec, *, scale: float) -> nn.Module:
         scaling_init=scale * codes,
         restrict_scaling_type=RestrictValueType.FP,
         tensor_clamp_impl=TensorClamp,
-        float_to_int_impl=ROUNDINGS[spec.rounding],
+        float_to_int_impl_type=ROUNDINGS[spec.rounding],
         return_quant_tensor=True,
     )
 

@@ -102,7 +102,7 @@ def test_reshape_for_one_image_keeps_a_batch() -> None:
 
 
 def test_unknown_operator_is_named() -> None:
-    with pytest.raises(UnsupportedOperatorError, match="no golden function for operator 'Sigmoid'; known: .*'Conv'"):
+    with pytest.raises(UnsupportedOperatorError, match=r"no golden function for operator 'Sigmoid'; known: .*'Conv'"):
         evaluate("Sigmoid", {}, [np.zeros(1)])
 
 

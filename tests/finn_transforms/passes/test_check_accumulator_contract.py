@@ -1,4 +1,4 @@
-"""A promise about an accumulator is proved on the graph as it is; whatever breaks it is named with layer and channel."""
+"""A promise about an accumulator is proved on the graph as it is; what breaks it is named with layer and channel."""
 
 import json
 

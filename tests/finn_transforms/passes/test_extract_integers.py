@@ -188,7 +188,7 @@ def test_means_the_same() -> None:
 @settings(max_examples=15)
 @given(spec=networks())
 def test_means_the_same_up_to_float64_noise(spec: NetworkSpec) -> None:
-    """A sum of scaled products is rounded otherwise than a scaled sum; behind the first quantizer that can be a step."""
+    """A sum of scaled products is rounded otherwise than a scaled sum; behind a quantizer that can be a step."""
     model = qonnx_network(spec)
     first = next(node.outputs[0] for node in model.graph if node.op_type in {"Conv", "MatMul", "Gemm"})
     model.graph.outputs.append(first)

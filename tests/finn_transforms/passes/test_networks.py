@@ -1,0 +1,128 @@
+"""Random networks through the whole chain: every stage computes the same integers, and FINN's nodes agree."""
+
+import warnings
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import onnx_ir as ir
+import pytest
+import torch
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+
+from brevitas_ext.arith import IntRange
+from brevitas_ext.export import export_qonnx
+from brevitas_ext.qonnx_ops import METADATA_KEY, AccumulatorContract, LayerContract, channel_digests
+from finn_transforms.analysis.ranges import hull, integer_ranges, sum_extremes
+from finn_transforms.analysis.weights import weight_rows
+from finn_transforms.emulate import emulate
+from finn_transforms.passes import ExtractIntegers, InferShapes, lower_to_hardware
+from tests.support.brevitas_networks import ROUNDINGS, brevitas_network
+from tests.support.graphs import copy_of
+from tests.support.networks import NetworkSpec, images, networks, qonnx_network
+from tests.support.stages import assert_every_stage_equal, assert_finn_agrees, input_name
+
+HOST = "its input is the graph's input, which is not an integer"
+
+
+@settings(max_examples=40)
+@given(spec=networks())
+def test_every_stage_computes_the_same(spec: NetworkSpec) -> None:
+    model = qonnx_network(spec)
+    assert not ExtractIntegers()(model).refusals
+    results = assert_every_stage_equal(model, images(spec))
+    reasons = [refusal.reason for result in results for refusal in result.refusals]
+    groups = [
+        f"it has {layer.groups} groups, which needs a vector-vector unit" for layer in spec.layers if layer.groups > 1
+    ]
+    assert reasons == [HOST, *groups]
+
+
+@settings(max_examples=12)
+@given(spec=networks(max_size=4))
+def test_finn_computes_the_same(spec: NetworkSpec) -> None:
+    model = qonnx_network(spec)
+    lower_to_hardware(model)
+    for image in images(spec, 3)[[0, -1]]:
+        assert assert_finn_agrees(model, image[None]) >= len(spec.layers)
+
+
+@settings(max_examples=15)
+@given(spec=networks(), data=st.data())
+def test_tight_promises_are_kept_by_every_stage_and_tighter_ones_by_none(
+    spec: NetworkSpec, data: st.DataObject
+) -> None:
+    model = qonnx_network(spec)
+    integers = copy_of(model)
+    ExtractIntegers()(integers)
+    promises = tight_promises(integers)
+    model.metadata_props[METADATA_KEY] = AccumulatorContract(layers=tuple(promises)).to_json()
+    broken = copy_of(model)
+    lower_to_hardware(model)
+    kept = [node for node in model.graph if METADATA_KEY in node.metadata_props]
+    assert len(kept) == len(spec.layers)
+    index = data.draw(st.integers(0, len(promises) - 1))
+    # Two bits less hold neither end; one bit less may still hold the lowest value, which is a power of two.
+    tighter = promises[index].accumulator_bits - 2
+    assume(tighter > 0)
+    promises[index] = replace(promises[index], accumulator_bits=tighter)
+    broken.metadata_props[METADATA_KEY] = AccumulatorContract(layers=tuple(promises)).to_json()
+    with pytest.raises(ValueError, match=f"Layer '{promises[index].layer}'"):
+        lower_to_hardware(broken)
+
+
+def tight_promises(model: ir.Model) -> list[LayerContract]:
+    """Return, for each integer layer, the promise of the narrowest signed accumulator, on both signs of its weights."""
+    ranges, promises = integer_ranges(model), []
+    for node in model.graph:
+        rows = weight_rows(node)
+        if rows is None:
+            continue
+        source = node.inputs[0]
+        assert source is not None
+        box = ranges[source].union(IntRange(0, 0))
+        extremes = sum_extremes(node, box)
+        assert extremes is not None
+        reach = hull(extremes)
+        promises.append(
+            LayerContract(
+                layer=str(node.name),
+                accumulator_bits=reach.union(-reach).bits(signed=True),
+                bound="a2q",
+                overflow="any_order",
+                input_low=box.low,
+                input_high=box.high,
+                channel_digests=channel_digests(rows),
+            )
+        )
+    return promises
+
+
+@pytest.mark.parametrize(("exporter", "count"), [("torchscript", 8), ("dynamo", 3)])
+def test_exported_brevitas_networks(exporter: str, count: int, tmp_path_factory: pytest.TempPathFactory) -> None:
+    folder = tmp_path_factory.mktemp(exporter)
+
+    @settings(max_examples=count)
+    @given(spec=networks(roundings=tuple(ROUNDINGS), symmetric_pads=True, max_size=4))
+    def run(spec: NetworkSpec) -> None:
+        model = exported(spec, exporter, folder / "model.onnx")
+        name, x = input_name(model), images(spec)
+        assert not ExtractIntegers()(model).refusals
+        output = str(model.graph.outputs[0].name)
+        before = emulate(model, {name: x})[output]
+        assert_every_stage_equal(model, x)
+        np.testing.assert_array_equal(emulate(model, {name: x})[output], before)
+
+    run()
+
+
+def exported(spec: NetworkSpec, exporter: str, path: Path) -> ir.Model:
+    example = torch.from_numpy(images(spec)[:1])
+    with warnings.catch_warnings():
+        # torch's and Brevitas's own, about their own code.
+        warnings.simplefilter("ignore")
+        export_qonnx(brevitas_network(spec), example, path, exporter=exporter)  # type: ignore[arg-type]
+    model = ir.load(path)
+    InferShapes()(model)
+    return model
