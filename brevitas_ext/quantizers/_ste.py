@@ -44,3 +44,11 @@ def replace(values: Tensor, replacement: Tensor) -> Tensor:
     """
     replaced: Tensor = _Replace.apply(values, replacement)  # type: ignore[no-untyped-call]
     return replaced
+
+
+def clamp(values: Tensor, low: float, high: float) -> Tensor:
+    """Return ``values`` clamped; the gradient passes where they are within the bounds, the bounds themselves included.
+
+    ``Tensor.clamp`` does the same up to torch 2.13, and stops the gradient at a bound in 2.15.
+    """
+    return torch.where(values > high, high, torch.where(values < low, low, values))

@@ -21,7 +21,7 @@ import torch
 from torch import Tensor
 
 from brevitas_ext.arith import a2q_l1_budget, a2q_plus_l1_budget
-from brevitas_ext.quantizers._ste import replace, round_toward_zero
+from brevitas_ext.quantizers._ste import clamp, replace, round_toward_zero
 
 # g / s below it only yields zeros (|q| <= g / s); above it 2**t would overflow float32 once divided by the scale.
 _SMALLEST_RATIO = 2.0**-40
@@ -115,13 +115,13 @@ def a2q_integers(v: Tensor, t: Tensor, s: Tensor, config: A2QConfig) -> Tensor:
     _check(v, t, s)
     centered = v - v.mean(dim=1, keepdim=True) if config.zero_centered else v
     norm = torch.linalg.vector_norm(centered, ord=1, dim=1, keepdim=True)
-    norm_in_steps = torch.exp2(t.clamp(max=_LARGEST_LOG_NORM)) / s
-    norm_in_steps = norm_in_steps.clamp(min=_SMALLEST_RATIO, max=float(config.l1_budget))
+    norm_in_steps = torch.exp2(clamp(t, -math.inf, _LARGEST_LOG_NORM)) / s
+    norm_in_steps = clamp(norm_in_steps, _SMALLEST_RATIO, float(config.l1_budget))
     step = norm / norm_in_steps
     # v / ||v|| is undefined for a row of zeros, and useless for one so small that the step underflows.
     step = torch.where(step >= torch.finfo(step.dtype).tiny, step, s)
     limit = config.weight_limit
-    return _within_budget(round_toward_zero(centered / step).clamp(-limit, limit), config)
+    return _within_budget(clamp(round_toward_zero(centered / step), -limit, limit), config)
 
 
 def penalty(t: Tensor, d: Tensor, config: A2QConfig) -> Tensor:

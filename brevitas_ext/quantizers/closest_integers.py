@@ -1,7 +1,7 @@
 """The integer weights closest to float ones within an accumulator's budget, and parameters at which A2Q yields them.
 
-The Euclidean projection of EP-init knows nothing of the rounding toward zero that follows it: a soft threshold that
-leaves many weights less than one step above zero leaves none of them.  Here the projection is onto the integer points of
+The Euclidean projection of EP-init knows nothing of the rounding toward zero that follows it: where its soft threshold
+leaves weights less than one step above zero, none of them survives.  Here the projection is onto the integer points of
 the ball, which is as easy: the squared error is separable and convex, so taking single units, the one with the largest
 gain first, is optimal.
 """
@@ -60,7 +60,7 @@ def closest_scale(rows: Tensor, widest_integer_scale: Tensor, config: A2QConfig)
         config: widths.
     """
     best, smallest = widest_integer_scale, torch.full_like(widest_integer_scale, torch.inf)
-    # From the scale at which the largest weight would take twice the widest integer, and is clipped, to where it takes 1.
+    # From half that scale, where the largest weight is clipped, to where it takes the integer 1.
     for octave in range(-1, config.weight_bits):
         best, smallest = _better(rows, best, smallest, widest_integer_scale * 2.0**octave, config)
     centre = best

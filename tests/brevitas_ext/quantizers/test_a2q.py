@@ -109,6 +109,18 @@ def test_rounding_that_exceeds_the_budget_is_taken_back_by_one_unit(k: int) -> N
     assert_no_overflow(integers, config)
 
 
+@pytest.mark.parametrize("sign", [1, -1])
+def test_rounding_is_taken_back_from_either_sign_beyond_float32(sign: int) -> None:
+    # 2**26 - 2 rounds to 2**26 in float32: 2048 weights of 2**14 per sign sum to 2**25, one more than the accumulator
+    # holds, and sums of this size are not exact in float32.
+    config = make_config(weight_bits=16, accumulator_bits=26, input_bits=1, zero_centered=True)
+    v = sign * rows_of("alternating", 1, 4096, torch.Generator()).float()
+    integers = a2q_integers(v, torch.full((1, 1), 80.0), torch.ones(1, 1), config).double()
+    assert int(integers.abs().max()) == 2**14
+    assert int(integers.clamp(min=0).sum()) == int((-integers).clamp(min=0).sum()) == 2**25 - 1
+    assert_no_overflow(integers, config)
+
+
 def test_a_budget_that_is_met_exactly_is_used_up() -> None:
     # The budget is 2**9 - 1 = 7 * 73, so the step of 73 weights of 7.0 is exactly 1.
     config = make_config(weight_bits=4, accumulator_bits=10, input_bits=1, input_signed=True)
@@ -141,6 +153,16 @@ def test_a_row_of_zeros_gives_zeros_and_the_gradient_of_plain_rounding(zero_cent
     expected = torch.tensor([1.0, 2.0, 4.0]) / 0.25
     assert v.grad is not None
     assert torch.allclose(v.grad[0], expected - expected.mean() * zero_centered)
+
+
+def test_a_row_too_small_to_be_normalized_has_finite_gradients() -> None:
+    v = torch.tensor([[1e-42, -3e-42, 0.0]], requires_grad=True)
+    s = torch.tensor([[0.25]], requires_grad=True)
+    a2q_integers(v, torch.tensor([[60.0]]), s, make_config()).sum().backward()
+    assert v.grad is not None
+    assert s.grad is not None
+    assert bool(v.grad.isfinite().all())
+    assert bool(s.grad.isfinite().all())
 
 
 def test_gradients_are_those_of_the_equation_without_rounding() -> None:

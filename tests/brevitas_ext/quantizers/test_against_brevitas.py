@@ -86,5 +86,13 @@ def test_signed_inputs_use_the_whole_range_under_a2q_plus() -> None:
         layer = layer_of(A2QPlusWeightQuant, rows, 12, 12.0)
         low, high = -(2 ** (input_bits - 1)), 2 ** (input_bits - 1) - 1
         assert needed_bits(layer, input_bits, low, high, signed=True) <= 12
-    norm = int(layer_of(A2QPlusWeightQuant, rows[:, :40], 12, 12.0).quant_weight(quant_input(2, signed=True)).int().long().abs().sum(dim=1).max())
+    norm = int(
+        layer_of(A2QPlusWeightQuant, rows[:, :40], 12, 12.0)
+        .quant_weight(quant_input(2, signed=True))
+        .int()
+        .long()
+        .abs()
+        .sum(dim=1)
+        .max()
+    )
     assert norm > (2**11 - 1) / 2  # more than A2Q's budget

@@ -40,7 +40,10 @@ def test_integers_and_values_are_those_of_brevitas(
     inputs = input_for(kind, 4, signed=kind.startswith("conv"))
     old = trained(build_layer(kind, theirs, **options), inputs, steps)
     if steps:
-        scales = [old.state_dict()[PRE + "scaling_impl.value"], old.state_dict()["weight_quant.tensor_quant.scaling_impl.value"]]
+        scales = [
+            old.state_dict()[PRE + "scaling_impl.value"],
+            old.state_dict()["weight_quant.tensor_quant.scaling_impl.value"],
+        ]
         assert not torch.allclose(*scales)
     new = build_layer(kind, ours, **options)
     new.weight.data.zero_()
@@ -65,7 +68,11 @@ def test_gradients_are_those_of_brevitas(quantizer: str, kind: str, build_layer:
     norm = tensor_quant.pre_scaling_impl.value.grad
     scale = tensor_quant.scaling_impl.value.grad + tensor_quant.pre_scaling_impl.scaling_impl.value.grad
     mine = new.weight_quant.tensor_quant
-    for found, expected in ((new.weight.grad, old.weight.grad), (mine.log_norm.grad, norm), (mine.log_scale.grad, scale)):
+    for found, expected in (
+        (new.weight.grad, old.weight.grad),
+        (mine.log_norm.grad, norm),
+        (mine.log_scale.grad, scale),
+    ):
         assert torch.allclose(found, expected, rtol=1e-4, atol=1e-6 * float(expected.abs().max()))
 
 
@@ -84,9 +91,7 @@ def test_zero_channels_of_a_checkpoint_become_zeros(build_layer: Any, input_for:
 
 def test_keys_of_earlier_versions_are_read(build_layer: Any, input_for: Any) -> None:
     old = build_layer("linear", Int8AccumulatorAwareWeightQuant)
-    state = {
-        key.replace("impl.value", "impl.learned_value"): value for key, value in old.state_dict().items()
-    }
+    state = {key.replace("impl.value", "impl.learned_value"): value for key, value in old.state_dict().items()}
     assert state.keys() != old.state_dict().keys()
     new = build_layer("linear", A2QWeightQuant)
     new.load_state_dict(state)

@@ -48,9 +48,7 @@ def test_the_integers_fit_every_accumulator_from_8_to_20_bits(
 def test_every_layer_has_its_own_target(build_layer: Any, input_for: Any) -> None:
     norms = []
     for accumulator_bits in (10, 13, 16):
-        layer = build_layer(
-            "linear", A2QWeightQuant, weight_bit_width=8, weight_accumulator_bit_width=accumulator_bits
-        )
+        layer = build_layer("linear", A2QWeightQuant, weight_bit_width=8, weight_accumulator_bit_width=accumulator_bits)
         layer(input_for("linear", 4, signed=False))
         norms.append(int(integer_rows(layer).abs().sum(dim=1).max()))
     # 5 channels of 24 weights: the budgets of 31.9, 255.9 and 2047.9 are used to a good part.

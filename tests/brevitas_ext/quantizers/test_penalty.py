@@ -25,18 +25,18 @@ def layer_with(norms: list[float], **options: Any) -> QuantLinear:
 
 @pytest.mark.parametrize("quantizer", [A2QWeightQuant, A2QPlusWeightQuant])
 def test_penalty_is_what_the_norms_exceed_their_bounds_by(quantizer: Any) -> None:
-    layer = layer_with([2.0, 5.0, 9.5], weight_quant=quantizer, weight_accumulator_bit_width=12)
+    layer = layer_with([2.0, 6.0, 9.5], weight_quant=quantizer, weight_accumulator_bit_width=12)
     # T = 1_signed + log2(2**(P-1) - 1) + d - N (Eq. 23); for A2Q+ the logarithm of (2**P - 2) / (2**N - 1), plus d.
     budget = (2**11 - 1) / 2**4 if quantizer is A2QWeightQuant else (2**12 - 2) / (2**4 - 1)
     bound = math.log2(budget) - 3
-    assert 2 < bound < 5
+    assert 2 < bound < 6
     penalty = accumulator_penalty(layer)
     assert penalty.shape == ()
-    assert penalty.item() == pytest.approx((5 - bound) + (9.5 - bound), rel=1e-6)
+    assert penalty.item() == pytest.approx((6 - bound) + (9.5 - bound), rel=1e-6)
 
 
 def test_gradients_pull_norms_down_and_scales_up_where_the_bound_is_exceeded() -> None:
-    layer = layer_with([2.0, 5.0, 9.5], weight_quant=A2QWeightQuant, weight_accumulator_bit_width=12)
+    layer = layer_with([2.0, 6.0, 9.5], weight_quant=A2QWeightQuant, weight_accumulator_bit_width=12)
     accumulator_penalty(layer).backward()
     tensor_quant = layer.weight_quant.tensor_quant
     assert tensor_quant.log_norm.grad.flatten().tolist() == [0, 1, 1]
@@ -64,7 +64,7 @@ def test_usable_right_after_a_training_forward_pass() -> None:
 
 
 def test_half_precision_models_have_a_float32_penalty() -> None:
-    layer = layer_with([2.0, 5.0, 9.5], weight_quant=A2QWeightQuant, weight_accumulator_bit_width=20)
+    layer = layer_with([2.0, 6.0, 9.5], weight_quant=A2QWeightQuant, weight_accumulator_bit_width=20)
     penalty = accumulator_penalty(layer.half())
     assert penalty.dtype == torch.float32
     assert penalty.item() == 0  # T is 12 here; in float16 it would be infinite
