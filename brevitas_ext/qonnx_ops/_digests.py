@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-_DIGEST_BYTES = 8
+_DIGEST_BYTES: Final = 8
 
 
 def integer_rows(weights: NDArray[Any]) -> NDArray[Any]:
@@ -61,8 +61,15 @@ def _channel_digest(row: NDArray[Any]) -> str:
     values, counts = np.unique(row[row != 0], return_counts=True)
     pairs = [(int(value), int(count)) for value, count in zip(values, counts, strict=True)]
     mirrored = [(-value, count) for value, count in reversed(pairs)]
-    text = ",".join(f"{value}*{count}" for value, count in max(pairs, mirrored))
+    return _digest(",".join(f"{value}*{count}" for value, count in max(pairs, mirrored)))
+
+
+def _digest(text: str) -> str:
     return hashlib.blake2b(text.encode("ascii"), digest_size=_DIGEST_BYTES).hexdigest()
+
+
+ZERO_CHANNEL: Final = _digest("")
+"""The digest of a channel that has no weight but zeros."""
 
 
 def _is_integer(value: object) -> bool:

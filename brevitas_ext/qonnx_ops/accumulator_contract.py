@@ -15,7 +15,7 @@ from typing import Any, Final, Literal, Self, get_args
 from numpy.typing import NDArray
 
 from brevitas_ext.arith import dot_extremes
-from brevitas_ext.qonnx_ops._digests import channel_digests, integer_rows
+from brevitas_ext.qonnx_ops._digests import ZERO_CHANNEL, channel_digests, integer_rows
 from brevitas_ext.qonnx_ops._witness import ContractViolationError, overflow_witness
 
 __all__ = [
@@ -178,9 +178,20 @@ class AccumulatorContract:
         return cls(layers=tuple(_layer_from_json(entry) for entry in entries), version=version)
 
     def candidates(self, weights: NDArray[Any]) -> tuple[LayerContract, ...]:
-        """Returns every layer whose digests equal those of `weights`, shape (C, K); several if layers share weights."""
+        """Returns every layer that `weights`, shape (C, K), belong to; several if layers share weights.
+
+        A compiler may drop a channel that batch norm multiplies by zero; a channel of zeros keeps every promise. It
+        therefore agrees with any other as long as some channel is recognised, and no layer has equal weights.
+        """
         digests = channel_digests(weights)
-        return tuple(layer for layer in self.layers if layer.channel_digests == digests)
+        equal = tuple(layer for layer in self.layers if layer.channel_digests == digests)
+        if equal:
+            return equal
+        return tuple(
+            layer
+            for layer in self._of_size(len(digests))
+            if not _altered(layer, digests) and _recognised(layer, digests)
+        )
 
     def match(self, weights: NDArray[Any]) -> LayerContract | None:
         """Finds the contract of a layer by its weights of shape (C, K).
@@ -195,20 +206,27 @@ class AccumulatorContract:
         """Finds the layer that `weights`, shape (C, K), were altered from, for the error message.
 
         Returns:
-            The layer with the same number of channels that agrees in most of them, at least one, and the channels
-            that differ; None if there is no such layer.
+            The layer with the same number of channels that has most of these, at least one, and the channels that
+            were altered; None if there is no such layer.
         """
         digests = channel_digests(weights)
-        found: tuple[LayerContract, list[int]] | None = None
-        for layer in self.layers:
-            if len(layer.channel_digests) != len(digests):
-                continue
-            pairs = zip(layer.channel_digests, digests, strict=True)
-            differing = [channel for channel, (theirs, ours) in enumerate(pairs) if theirs != ours]
-            fewest = len(digests) if found is None else len(found[1])
-            if len(differing) < fewest:
-                found = (layer, differing)
-        return found
+        best = max(self._of_size(len(digests)), key=lambda layer: len(_recognised(layer, digests)), default=None)
+        if best is None or not _recognised(best, digests):
+            return None
+        return best, _altered(best, digests)
+
+    def _of_size(self, channels: int) -> tuple[LayerContract, ...]:
+        return tuple(layer for layer in self.layers if len(layer.channel_digests) == channels)
+
+
+def _recognised(layer: LayerContract, digests: tuple[str, ...]) -> list[int]:
+    pairs = zip(layer.channel_digests, digests, strict=True)
+    return [channel for channel, (theirs, ours) in enumerate(pairs) if theirs == ours]
+
+
+def _altered(layer: LayerContract, digests: tuple[str, ...]) -> list[int]:
+    pairs = zip(layer.channel_digests, digests, strict=True)
+    return [channel for channel, (theirs, ours) in enumerate(pairs) if ours not in (theirs, ZERO_CHANNEL)]
 
 
 def read_contract(metadata: Mapping[str, str]) -> AccumulatorContract | None:

@@ -179,6 +179,22 @@ class TestContract:
         assert self.both().nearest(np.array([[9, 9], [9, 9]])) is None
         assert self.both().nearest(np.array([[5, -5]])) is None
 
+    def test_a_channel_that_a_compiler_dropped_agrees_with_any(self):
+        both = AccumulatorContract(
+            layers=(contract([[1, 2], [3, 4], [5, 6]], layer="a"), contract([[1, 2]], layer="b"))
+        )
+        assert both.match(np.array([[1, 2], [0, 0], [5, 6]])).layer == "a"
+        assert both.match(np.array([[0, 0], [0, 0], [0, 0]])) is None
+        assert both.match(np.array([[0, 0]])) is None
+        assert both.nearest(np.array([[0, 0], [3, 4], [9, 9]]))[1] == [2]
+        assert both.nearest(np.array([[0, 0], [0, 0], [0, 0]])) is None
+
+    def test_equal_weights_come_before_weights_with_dropped_channels(self):
+        both = AccumulatorContract(
+            layers=(contract([[1, 2], [3, 4]], layer="a", bits=8), contract([[1, 2], [0, 0]], layer="b", bits=12))
+        )
+        assert both.match(np.array([[1, 2], [0, 0]])).layer == "b"
+
     @pytest.mark.parametrize("version", [0, 2, "1", None, [1]])
     def test_unknown_version_is_refused(self, version):
         text = json.dumps({"version": version, "layers": "whatever it means there"})
