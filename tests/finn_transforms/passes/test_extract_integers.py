@@ -287,3 +287,19 @@ def test_graph_output_keeps_its_name() -> None:
     assert [value.name for value in model.graph.outputs] == [output]
     values = emulate(model, {"x": np.array([[0.2, 3.0]], np.float32)})
     np.testing.assert_array_equal(values[output], [[0.0, 3.0]])
+
+
+def test_layer_is_named_after_its_weight_quantizer() -> None:
+    graph = GraphBuilder((1, 8))
+    weights = graph.weights(LINEAR_WEIGHTS, 0.5, bits=4)
+    graph.nodes[-1].name = "features.0.weight_quant"
+    model = graph.model(graph.node("MatMul", [quantized(graph), graph.node("Transpose", [weights], perm=[1, 0])]))
+    ExtractIntegers()(model)
+    assert str(only(model, "MatMul").outputs[0].name).startswith("features.0")
+
+
+def test_slashes_do_not_reach_hardware_names() -> None:
+    graph = GraphBuilder((1, 2))
+    model = graph.model(quantized(graph))
+    assert unique_name(model.graph, "/features/0/Conv_output_0") == "features_0_Conv_output_0"
+    assert unique_name(model.graph, "features/0/Conv_output_0") == "features_0_Conv_output_0_1"

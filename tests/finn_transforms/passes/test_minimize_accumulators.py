@@ -207,7 +207,7 @@ def test_closed_form_of_weights_that_can_change_is_the_one_of_types() -> None:
 def test_every_bound_gives_the_same_results(bound: str) -> None:
     model = linear_model(np.array([[3, -2, 1], [-1, 0, 2]]), bits=3, act_bits=3)
     reference = lowered(copy_of(model))
-    lowered(model, MinimizeAccumulators(bound))  # type: ignore[arg-type]
+    lowered(model, MinimizeAccumulators(bound))
     x = {"x": np.array(list(product(range(8), repeat=3)))}
     output = str(model.graph.outputs[0].name)
     np.testing.assert_array_equal(emulate(model, x)[output], emulate(reference, x)[output])
@@ -215,7 +215,7 @@ def test_every_bound_gives_the_same_results(bound: str) -> None:
 
 def test_unknown_bound() -> None:
     with pytest.raises(ValueError, match=r"bound: expected one of \('exact', 'weights', 'datatype'\), got 'best'"):
-        MinimizeAccumulators("best")  # type: ignore[arg-type]
+        MinimizeAccumulators("best")
 
 
 @pytest.mark.parametrize(

@@ -10,18 +10,22 @@ import pytest
 import torch
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
+from qonnx.core.modelwrapper import ModelWrapper
+from qonnx.transformation.infer_datatypes import InferDataTypes
+from qonnx.util.cleanup import cleanup_model
 
 from brevitas_ext.arith import IntRange
 from brevitas_ext.export import export_qonnx
+from brevitas_ext.export.tracing import Exporter
 from brevitas_ext.qonnx_ops import METADATA_KEY, AccumulatorContract, LayerContract, channel_digests
 from finn_transforms.analysis.ranges import hull, integer_ranges, sum_extremes
 from finn_transforms.analysis.weights import weight_rows
 from finn_transforms.emulate import emulate
 from finn_transforms.passes import ExtractIntegers, InferShapes, lower_to_hardware
 from tests.support.brevitas_networks import ROUNDINGS, brevitas_network
-from tests.support.graphs import copy_of
-from tests.support.networks import NetworkSpec, images, networks, qonnx_network
-from tests.support.stages import assert_every_stage_equal, assert_finn_agrees, input_name
+from tests.support.graphs import copy_of, op_types
+from tests.support.networks import ActivationSpec, LayerSpec, NetworkSpec, images, networks, qonnx_network
+from tests.support.stages import STAGES, assert_every_stage_equal, assert_finn_agrees, input_name
 
 HOST = "its input is the graph's input, which is not an integer"
 
@@ -99,30 +103,73 @@ def tight_promises(model: ir.Model) -> list[LayerContract]:
     return promises
 
 
-@pytest.mark.parametrize(("exporter", "count"), [("torchscript", 8), ("dynamo", 3)])
-def test_exported_brevitas_networks(exporter: str, count: int, tmp_path_factory: pytest.TempPathFactory) -> None:
-    folder = tmp_path_factory.mktemp(exporter)
+def test_exported_brevitas_networks(tmp_path_factory: pytest.TempPathFactory) -> None:
+    path = tmp_path_factory.mktemp("export") / "model.onnx"
 
-    @settings(max_examples=count)
+    @settings(max_examples=6)
     @given(spec=networks(roundings=tuple(ROUNDINGS), symmetric_pads=True, max_size=4))
     def run(spec: NetworkSpec) -> None:
-        model = exported(spec, exporter, folder / "model.onnx")
-        name, x = input_name(model), images(spec)
-        assert not ExtractIntegers()(model).refusals
-        output = str(model.graph.outputs[0].name)
-        before = emulate(model, {name: x})[output]
-        assert_every_stage_equal(model, x)
-        np.testing.assert_array_equal(emulate(model, {name: x})[output], before)
+        assert_exported_stages_equal(spec, "torchscript", path)
 
     run()
 
 
-def exported(spec: NetworkSpec, exporter: str, path: Path) -> ir.Model:
-    example = torch.from_numpy(images(spec)[:1])
+@pytest.mark.parametrize("exporter", ["torchscript", "dynamo"])
+def test_exported_by_either_exporter(exporter: Exporter, tmp_path: Path) -> None:
+    spec = two_convolutions_and_a_linear_layer()
+    model = assert_exported_stages_equal(spec, exporter, tmp_path / "model.onnx")
+    assert assert_finn_agrees(model, images(spec)[:1]) >= 10
+
+
+def test_exported_file_in_qonnx(tmp_path: Path) -> None:
+    """As QONNX transformations; on the file as it is, cleaned up, and with data types that QONNX inferred."""
+    spec, path = two_convolutions_and_a_linear_layer(), tmp_path / "model.onnx"
+    x, model = images(spec), exported(spec, "torchscript", path)
+    lower_to_hardware(model)
+    name, output = input_name(model), str(model.graph.outputs[0].name)
+    expected = emulate(model, {name: x})[output]
+    cleaned = cleanup_model(ModelWrapper(str(path)))
+    for wrapped in (ModelWrapper(str(path)), cleaned, cleaned.transform(InferDataTypes())):
+        for stage in (InferShapes, ExtractIntegers, *STAGES):
+            wrapped = wrapped.transform(stage())
+        ours = ir.serde.deserialize_model(wrapped.model)
+        assert op_types(ours) == op_types(model)
+        result = emulate(ours, {input_name(ours): x})[str(ours.graph.outputs[0].name)]
+        np.testing.assert_array_equal(result, expected)
+
+
+def two_convolutions_and_a_linear_layer() -> NetworkSpec:
+    relu = ActivationSpec(function="relu", bits=4, signed=False)
+    first = LayerSpec(
+        outputs=4,
+        kernel=(3, 3),
+        pads=(1, 1, 1, 1),
+        per_channel=True,
+        bias=True,
+        batch_norm=True,
+        activation=relu,
+        pool=2,
+    )
+    last = LayerSpec(outputs=3, kernel=None, activation=ActivationSpec(function="hardtanh", bits=3, signed=True))
+    return NetworkSpec(
+        shape=(2, 6, 6),
+        input=ActivationSpec(function="identity", bits=5, signed=True),
+        layers=(first, replace(first, outputs=2, per_channel=False), last),
+        seed=1,
+    )
+
+
+def exported(spec: NetworkSpec, exporter: Exporter, path: Path) -> ir.Model:
     with warnings.catch_warnings():
         # torch's and Brevitas's own, about their own code.
         warnings.simplefilter("ignore")
-        export_qonnx(brevitas_network(spec), example, path, exporter=exporter)  # type: ignore[arg-type]
-    model = ir.load(path)
+        export_qonnx(brevitas_network(spec), torch.from_numpy(images(spec)[:1]), path, exporter=exporter)
+    return ir.load(path)
+
+
+def assert_exported_stages_equal(spec: NetworkSpec, exporter: Exporter, path: Path) -> ir.Model:
+    model = exported(spec, exporter, path)
     InferShapes()(model)
+    assert not ExtractIntegers()(model).refusals
+    assert_every_stage_equal(model, images(spec))
     return model
