@@ -20,7 +20,8 @@ def save_checkpoint(path: Path, model: DemoNet, record: Record) -> None:
     arrays = {name: value.detach().numpy() for name, value in model.state_dict().items()}
     text = json.dumps({"config": asdict(model.config), **record})
     unfinished = path.with_name(f"{path.stem}.unfinished.npz")
-    np.savez_compressed(unfinished, **arrays, **{_RECORD_KEY: np.array(text)})
+    contents: dict[str, Any] = {**arrays, _RECORD_KEY: np.array(text)}
+    np.savez_compressed(unfinished, **contents)
     unfinished.replace(path)
 
 

@@ -58,7 +58,9 @@ def fit(node: ir.Node, index: int, reachable: IntRange, data_type: BaseDataType)
     """Fit the thresholds of a layer, its input ``index``, to an accumulator; return their range and if they changed."""
     old = node.inputs[index]
     thresholds = constant(old)
-    if old is None or thresholds is None or can_change(node):
+    is_activation = layer_type(node) == "Thresholding"
+    # Thresholds inside a unit stay when its weights are written at run time.
+    if old is None or thresholds is None or (is_activation and can_change(node)):
         return reachable, False
     fitted = fit_thresholds(thresholds, reachable, range_of(data_type))
     span = IntRange(int(fitted.min()), int(fitted.max()))
@@ -69,7 +71,7 @@ def fit(node: ir.Node, index: int, reachable: IntRange, data_type: BaseDataType)
         changed = True
     else:
         changed = annotate(old, threshold_type)
-    if layer_type(node) == "Thresholding":
+    if is_activation:
         changed |= set_type(node, "weightDataType", threshold_type)
     return span, changed
 

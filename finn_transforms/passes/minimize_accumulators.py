@@ -109,9 +109,7 @@ class MinimizeAccumulators(HardwarePass):
         if _has_thresholds(node):
             # FINN keeps thresholds inside the unit in the accumulator's own type, so it has to hold them too.
             fitted, changed = fit(node, 2, reachable, data_type)
-            data_type = smallest_datatype(
-                range_of(data_type).union(fitted), signed=data_type.signed() or fitted.low < 0
-            )
+            data_type = smallest_datatype(range_of(data_type).union(fitted), signed=data_type.signed())
             changed |= set_type(node, "accDataType", data_type)
         else:
             changed = retype(node.outputs[0], reachable, data_type)

@@ -263,6 +263,21 @@ def test_thresholds_inside_the_unit(thresholds: list[int], rows: list[int], frac
     assert graph_text(model) == text
 
 
+def test_thresholds_inside_a_unit_whose_weights_can_change() -> None:
+    model = minimized(
+        hardware_layer(
+            [[0], [0]],
+            input_type="UINT2",
+            weight_type="INT2",
+            output_type="UINT2",
+            thresholds=[[-100, 3, 100]],
+            runtime_writeable_weights=1,
+        )
+    )
+    assert accumulator(model) == "INT5"
+    np.testing.assert_array_equal(array_of(only(model, "MVAU").inputs[2]), [[-16, 3, 7]])
+
+
 def standalone(thresholds: object, *, writable: int = 0, kind: str = "INT32") -> ir.Model:
     """Return an MVAU of sums in -3..6 and a Thresholding, as FINN makes them."""
     graph = GraphBuilder((1, 2))
