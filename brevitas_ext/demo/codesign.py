@@ -9,6 +9,7 @@ from typing import Literal
 
 from finn_transforms.build import Bound, BuildOptions, BuildResult, build
 from finn_transforms.cost.breakdown import Breakdown
+from finn_transforms.hw_graph import PoolParams
 
 Network = Literal["qat", "a2q"]
 
@@ -62,9 +63,10 @@ class Design:
 
     @property
     def accumulator_lut(self) -> int:
-        """LUTs of accumulators, comparators and threshold memories, which grow with P."""
-        parts = self.breakdown
-        return parts.accumulator + parts.comparators + parts.threshold_memory
+        """LUTs of accumulators, comparators and threshold memories, which grow with P; a pool's comparators do not."""
+        layers = zip(self.result.graph.layers, self.result.estimates, strict=True)
+        parts = [each.breakdown for layer, each in layers if not isinstance(layer, PoolParams)]
+        return sum(part.accumulator + part.comparators + part.threshold_memory for part in parts)
 
     @property
     def storage_lut(self) -> int:
@@ -73,8 +75,8 @@ class Design:
 
     @property
     def control_lut(self) -> int:
-        """LUTs of counters and handshakes."""
-        return self.breakdown.control
+        """LUTs of everything else: counters, handshakes, the comparators of pools."""
+        return self.result.lut - self.product_lut - self.accumulator_lut - self.storage_lut
 
     @property
     def widths(self) -> tuple[int, ...]:

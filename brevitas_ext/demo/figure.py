@@ -16,7 +16,7 @@ _PARTS = (
     ("accumulator_lut", "accumulators, comparators, thresholds (grow with P)", "#c44e52"),
     ("product_lut", "products, adder trees", "#4c72b0"),
     ("storage_lut", "weights, buffers", "#dd8452"),
-    ("control_lut", "control", "#c7c7c7"),
+    ("control_lut", "control, pooling", "#c7c7c7"),
 )
 
 

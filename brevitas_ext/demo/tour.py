@@ -27,7 +27,7 @@ from finn_transforms.report import accumulator_rows, accumulator_table
 
 _NETWORKS: tuple[Network, ...] = ("qat", "a2q")
 
-_VERIFIED_IMAGES = 4
+_VERIFIED_IMAGES = 10
 
 console = Console(width=max(110, Console().width))
 

@@ -16,7 +16,7 @@ from torch import nn
 
 from brevitas_ext.export import ExportMismatchError, verify_export
 from brevitas_ext.export.batching import with_batch
-from tests.brevitas_ext.export.models import EXPORTERS, IMAGE, Wired, convnet, export, quantized_input
+from tests.brevitas_ext.export.models import IMAGE, Wired, convnet, export, quantized_input
 
 
 def fixed_point(bits, *, signed=True, **options):
@@ -254,25 +254,31 @@ class TestInputs:
             verify_export(model, chain.path, torch.randn(1, 5))
 
     def test_larger_batches_at_once_change_nothing(self, tmp_path, monkeypatch):
-        """Both exporters write the size of the batch into the file, the dynamo exporter into a reshape as well."""
         model = convnet()
         inputs = torch.randn(22, *IMAGE[1:])
-        for exporter in EXPORTERS:
-            exported = export(model, torch.randn(IMAGE), tmp_path, exporter)
-            rewrite(exported, "norm2.bias", added([0.02] * 8))
-            found = []
-            for at_once in (8, 1):
-                monkeypatch.setattr("brevitas_ext.export.verify.SAMPLES_AT_ONCE", at_once)
-                found.append(verify_export(model, exported.path, inputs))
-            assert found[0].batches == found[1].batches == 11
-            assert found[0].mismatches == found[1].mismatches > 4
-            assert [item.name for item in found[0].quantizers if not item.ok] == ["tanh.act_quant"]
-            together, alone = (
-                {(item.batch, item.index): item.brevitas for item in by_name(part)["tanh.act_quant"].differences}
-                for part in found
-            )
-            assert together == alone
-            assert with_batch(exported.file, 4) is not None
+        exported = export(model, torch.randn(IMAGE), tmp_path)
+        rewrite(exported, "norm2.bias", added([0.02] * 8))
+        found = []
+        for at_once in (8, 1):
+            monkeypatch.setattr("brevitas_ext.export.verify.SAMPLES_AT_ONCE", at_once)
+            found.append(verify_export(model, exported.path, inputs))
+        assert found[0].batches == found[1].batches == 11
+        assert found[0].mismatches == found[1].mismatches > 4
+        assert [item.name for item in found[0].quantizers if not item.ok] == ["tanh.act_quant"]
+        together, alone = (
+            {(item.batch, item.index): item.brevitas for item in by_name(part)["tanh.act_quant"].differences}
+            for part in found
+        )
+        assert together == alone
+        assert with_batch(exported.file, 4) is not None
+
+    def test_a_reshape_that_starts_with_the_batch_grows_with_it(self, tmp_path):
+        """As the dynamo exporter flattens."""
+        model = Wired(lambda parts, x: parts["source"](x).value.reshape(2, 15), source=quantized_input()).eval()
+        exported = export(model, torch.randn(2, 3, 5), tmp_path)
+        assert [node.op_type for node in exported.file.graph.node][1:] == ["Reshape"]
+        assert with_batch(exported.file, 3).graph.output[0].type.tensor_type.shape.dim[0].dim_value == 6
+        assert verify_export(model, exported.path, torch.randn(2, 3, 5)).ok
 
     def test_a_file_that_holds_its_batch_elsewhere_runs_batch_by_batch(self, tmp_path):
         def wiring(parts, x):

@@ -20,7 +20,7 @@ from brevitas.quant.scaled_int import Int8AccumulatorAwareWeightQuant, Int8Accum
 
 from brevitas_ext.export import verify_export
 from brevitas_ext.export.proof import quantized_constants
-from tests.brevitas_ext.export.models import EXPORTERS, Side, contract_of, export, quantized_input
+from tests.brevitas_ext.export.models import Side, contract_of, export, quantized_input
 
 # Brevitas knows no zero point of an accumulator; nothing here asks for one.
 pytestmark = pytest.mark.filterwarnings("ignore:Computing zero point of output accumulator:UserWarning")
@@ -63,10 +63,23 @@ WEIGHTS = {
 }
 
 
-@pytest.fixture(scope="module", params=EXPORTERS)
-def weights(request, tmp_path_factory):
+# One layer of a kind costs the dynamo exporter half a second.
+TELLING = ("per_channel", "binary", "ternary", "floor", "zero_points", "stock_a2q")
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory):
+    return exported_weights("torchscript", WEIGHTS, tmp_path_factory.mktemp("weights"))
+
+
+@pytest.fixture(scope="module")
+def dynamo_weights(tmp_path_factory):
+    return exported_weights("dynamo", TELLING, tmp_path_factory.mktemp("dynamo_weights"))
+
+
+def exported_weights(exporter, names, folder):
     torch.manual_seed(2)
-    layers = {name: qnn.QuantLinear(16, 8, bias=False, **options) for name, options in WEIGHTS.items()}
+    layers = {name: qnn.QuantLinear(16, 8, bias=False, **WEIGHTS[name]) for name in names}
     with torch.no_grad():
         for name, layer in layers.items():
             # Brevitas's own A2Q makes NaN of a channel of zeros.
@@ -74,7 +87,15 @@ def weights(request, tmp_path_factory):
     model = Side(quantized_input(), layers)
     example = torch.randn(3, 16)
     model(example)
-    return export(model.eval(), example, tmp_path_factory.mktemp("weights"), request.param)
+    return export(model.eval(), example, folder, exporter)
+
+
+def assert_trained(weights, name):
+    layer = weights.model.layers[name]
+    expected = brevitas_integers(layer, weights.model.source(weights.example))
+    found = quantized_constants(weights.file)[f"layers.{name}.weight_quant"]
+    np.testing.assert_array_equal(found.integers, expected)
+    assert len(np.unique(expected)) > 1
 
 
 class TestWeightQuantizers:
@@ -84,12 +105,11 @@ class TestWeightQuantizers:
 
     @pytest.mark.parametrize("name", WEIGHTS)
     def test_integers_are_the_trained_ones(self, weights, name):
-        layer = weights.model.layers[name]
-        source = weights.model.source(weights.example)
-        expected = brevitas_integers(layer, source)
-        found = quantized_constants(weights.file)[f"layers.{name}.weight_quant"]
-        np.testing.assert_array_equal(found.integers, expected)
-        assert len(np.unique(expected)) > 1
+        assert_trained(weights, name)
+
+    @pytest.mark.parametrize("name", TELLING)
+    def test_dynamo_too(self, dynamo_weights, name):
+        assert_trained(dynamo_weights, name)
 
     @pytest.mark.parametrize("name", ["floor", "ceil", "to_zero", "ternary", "stock_a2q"])
     def test_the_raw_weights_would_have_given_others(self, weights, name):
