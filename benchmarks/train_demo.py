@@ -4,7 +4,7 @@ The bundled networks are made by (DIR holds CIFAR-10 in any layout that `brevita
 
     python benchmarks/train_demo.py --variant float --data DIR --epochs 12 --learning-rate 6e-3 --out float.npz
     python benchmarks/train_demo.py --variant qat --start float.npz --data DIR --out qat.npz
-    python benchmarks/train_demo.py --variant a2q --start float.npz --accumulator-bits 12 --data DIR --out a2q.npz
+    python benchmarks/train_demo.py --variant a2q --start float.npz --accumulator-bits 13 --data DIR --out a2q.npz
     python benchmarks/bundle_demo.py --data DIR qat.npz a2q.npz
 
 An interrupted run continues from its last whole epoch when it is started again with the same options.

@@ -49,19 +49,10 @@ def start_with_room(model: DemoNet, inputs: Tensor, *, room: float = 0.5) -> Non
 
 @torch.no_grad()
 def return_to_budget(model: DemoNet) -> None:
-    """Project the weights of every hidden convolution back into its l1 budget; call it after an optimizer's step.
-
-    The excess is taken from the weights that round to zero first, which changes no integer; only what they do not have
-    is taken from all weights alike, by Euclidean projection.
-    """
+    """Project the weights of every hidden convolution back onto its l1 budget; call it after an optimizer's step."""
     for layer, proxy in _hidden(model):
-        budget = float(proxy.config.l1_budget)
-        scale = torch.exp2(proxy.tensor_quant.effective_log_scale())
-        rows = layer.weight.flatten(1) / scale
-        idle = torch.where(rows.abs() < 1, rows, 0.0)
-        excess = (_l1(rows) - budget).clamp(min=0)
-        rows = rows - idle * (excess / _l1(idle).clamp(min=torch.finfo(rows.dtype).tiny)).clamp(max=1)
-        layer.weight.copy_((project_on_l1_ball(rows, torch.full_like(scale, budget)) * scale).view_as(layer.weight))
+        radius = float(proxy.config.l1_budget) * torch.exp2(proxy.tensor_quant.effective_log_scale())
+        layer.weight.copy_(project_on_l1_ball(layer.weight.flatten(1), radius).view_as(layer.weight))
 
 
 def _l1(rows: Tensor) -> Tensor:

@@ -48,7 +48,7 @@ def test_no_layer_is_dead_where_plain_scaling_kills_it(weight_quant: Any) -> Non
     model.train()
     training = {name: module.training for name, module in model.named_modules()}
     statistics = model.norm.running_mean.clone()
-    initialize_from_float(model, EXAMPLE)
+    initialize_from_float(model, EXAMPLE, method="closest_integers")
     assert {name: module.training for name, module in model.named_modules()} == training
     assert torch.equal(model.norm.running_mean, statistics)
     integers = model.linear.quant_weight().int().long()
@@ -102,7 +102,7 @@ def test_closest_integers_within_a_generous_budget_are_those_of_rounding_to_near
     torch.manual_seed(0)
     model = Net(A2QWeightQuant, 24).eval()
     before = model.linear.weight.detach().clone()
-    initialize_from_float(model, EXAMPLE)
+    initialize_from_float(model, EXAMPLE, method="closest_integers")
     weight = model.linear.quant_weight()
     assert torch.equal(weight.int().float(), (before / weight.scale).round().clamp(-7, 7))
 
