@@ -64,18 +64,32 @@ class Output:
     data_type: BaseDataType | str | None = None
 
 
-def insert_node(before: ir.Node, operator: Operator, inputs: Sequence[ir.Value], output: Output) -> ir.Value:
+def insert_node(before: ir.Node, operator: Operator, inputs: Sequence[ir.Value | None], output: Output) -> ir.Value:
     """Insert a node with one float32 output in front of another and return its output."""
+    return insert_nodes(before, operator, inputs, [output])[0]
+
+
+def insert_nodes(
+    before: ir.Node, operator: Operator, inputs: Sequence[ir.Value | None], outputs: Sequence[Output]
+) -> list[ir.Value]:
+    """Insert a node, named like its first output, in front of another and return its float32 outputs."""
     graph = graph_of(before)
     graph.opset_imports.setdefault(operator.domain, 1)
-    name = unique_name(graph, output.name)
-    node = ir.node(operator.op_type, inputs, attributes=operator.attributes, domain=operator.domain, name=name)
-    value = node.outputs[0]
-    value.name, value.shape, value.dtype = name, ir.Shape(output.shape), ir.DataType.FLOAT
-    if output.data_type is not None:
-        set_datatype(value, output.data_type)
+    names = [unique_name(graph, output.name) for output in outputs]
+    node = ir.node(
+        operator.op_type,
+        inputs,
+        attributes=operator.attributes,
+        domain=operator.domain,
+        name=names[0],
+        num_outputs=len(outputs),
+    )
+    for value, name, output in zip(node.outputs, names, outputs, strict=True):
+        value.name, value.shape, value.dtype = name, ir.Shape(output.shape), ir.DataType.FLOAT
+        if output.data_type is not None:
+            set_datatype(value, output.data_type)
     graph.insert_before(before, node)
-    return value
+    return list(node.outputs)
 
 
 def insert_transpose(before: ir.Node, value: ir.Value, perm: Sequence[int], name: str) -> ir.Value:
@@ -85,17 +99,19 @@ def insert_transpose(before: ir.Node, value: ir.Value, perm: Sequence[int], name
     return insert_node(before, Operator("Transpose", {"perm": list(perm)}), [value], transposed)
 
 
-def replace(old: ir.Value, new: ir.Value) -> None:
-    """Let every reader of ``old``, the graph's outputs included, read ``new``, and remove ``old``'s node.
-
-    A graph output keeps its name.
-    """
-    node = old.producer()
+def redirect(old: ir.Value, new: ir.Value) -> None:
+    """Let every reader of ``old``, the graph's outputs included, read ``new``; a graph output keeps its name."""
     is_output = old.is_graph_output()
     ir.convenience.replace_all_uses_with(old, new, replace_graph_outputs=is_output)
     if is_output:
         name, old.name = old.name, f"{old.name}_replaced"
         new.name = name
+
+
+def replace(old: ir.Value, new: ir.Value) -> None:
+    """Redirect every reader of ``old`` to ``new`` and remove ``old``'s node, which has no other output."""
+    node = old.producer()
+    redirect(old, new)
     if node is None:
         raise ValueError(f"expected a value computed by a node of the graph, got {old.name!r}")
     graph_of(node).remove(node, safe=True)

@@ -110,7 +110,7 @@ def test_refusals_are_reported_both_ways(as_transformation: bool, caplog: pytest
 
 def test_model_survives_when_everything_is_refused() -> None:
     graph = GraphBuilder((1, 4))
-    model = graph.model(graph.quant("x", [0.5, 0.25, 0.5, 0.5], 4))
+    model = graph.model(graph.quant("x", [0.5, 0.25, 0.0, 0.5], 4))
     text = graph_text(model)
     result = ExtractIntegers()(model)
     assert (result.modified, len(result.refusals)) == (False, 1)

@@ -1,0 +1,153 @@
+"""Sums of integers: residual additions and average pools."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import onnx_ir as ir
+from numpy.typing import NDArray
+
+from brevitas_ext.arith import IntRange
+from finn_transforms.analysis.attributes import attributes_of
+from finn_transforms.analysis.constants import constant
+from finn_transforms.analysis.datatypes import range_of, smallest_datatype
+from finn_transforms.analysis.matching import NoMatchError, static_shape
+from finn_transforms.passes._edit import (
+    Operator,
+    Output,
+    add_constant,
+    graph_of,
+    insert_node,
+    integer_type_of,
+)
+from finn_transforms.passes._scaled import (
+    Factor,
+    Scaled,
+    common_unit,
+    evaluated_exactly,
+    per_tensor,
+    same,
+    scalar,
+    total,
+)
+
+_ALIGNED_BITS = 32
+_SHARE = "Quantize both branches with one shared quantizer, e.g. the same QuantIdentity"
+
+
+def extract_addition(node: ir.Node, first: Scaled, second: Scaled) -> Scaled:
+    """Return the sum (or difference) of two integer tensors in their common unit.
+
+    Branches with the same scale are added as they are.  Others are first multiplied by the integers that their scales
+    are of their greatest common unit, which is exact; float64 gives the same values.
+
+    Raises:
+        NoMatchError: float64 would round a branch, or the aligned integers need more than 32 bits.
+    """
+    bits = [integer_type_of(branch.integers).bitwidth() + 1 for branch in (first, second)]
+    if not all(evaluated_exactly(branch.factors, each) for branch, each in zip((first, second), bits, strict=True)):
+        raise NoMatchError("the value of a branch is rounded in float64, so that sums cannot be aligned", _SHARE)
+    if per_tensor((*first.factors, *second.factors)) and same(first.factors, second.factors):
+        return Scaled(_add(node, first.integers, second.integers), first.factors)
+    scales = [total(branch.factors) for branch in (first, second)]
+    if any(scale.size > 1 for scale in scales):
+        raise NoMatchError("a branch has one scale per channel", _SHARE)
+    unit = common_unit([scale.item() for scale in scales])
+    aligned = [
+        _multiply(node, branch.integers, int(scale.item() / unit))
+        for branch, scale in zip((first, second), scales, strict=True)
+    ]
+    return Scaled(_add(node, *aligned), (scalar(unit),))
+
+
+def extract_average_pool(node: ir.Node, source: Scaled) -> Scaled:
+    """Return the sum over each window, a depthwise convolution with ones, divided by its size."""
+    attributes = attributes_of(node)
+    kernel = attributes["kernel_shape"]
+    if any(attributes.get("pads", ())) and not attributes.get("count_include_pad", 0):
+        raise NoMatchError(
+            "windows at the border average over fewer values (count_include_pad = 0)",
+            "Pad explicitly, or pool without padding",
+        )
+    channels = static_shape(source.integers)[1]
+    ones = add_constant(graph_of(node), f"{node.outputs[0].name}_ones", np.ones((channels, 1, *kernel)), "BINARY")
+    kept = {name: attributes[name] for name in ("auto_pad", "dilations", "pads", "strides") if name in attributes}
+    if attributes.get("ceil_mode", 0):
+        raise NoMatchError("ceil_mode is 1", "Use ceil_mode=False and pad explicitly")
+    count = int(np.prod(kernel))
+    box = range_of(integer_type_of(source.integers)).union(IntRange(0, 0)).scale(count)
+    output = Output(f"{node.outputs[0].name}_sum", static_shape(node.outputs[0]), smallest_datatype(box))
+    operator = Operator("Conv", {**kept, "kernel_shape": kernel, "group": channels})
+    return Scaled(insert_node(node, operator, [source.integers, ones], output), (*source.factors, _divided_by(count)))
+
+
+def extract_global_average(node: ir.Node, source: Scaled) -> Scaled:
+    """Return the sum over the image, divided by its size; for ``GlobalAveragePool`` and such a ``ReduceMean``."""
+    shape = static_shape(source.integers)
+    if node.op_type == "ReduceMean":
+        axes = _axes(node, len(shape))
+        if len(shape) != 4 or axes != (2, 3):
+            raise NoMatchError(f"it averages over the axes {axes}", "Average over height and width")
+    count = int(np.prod(shape[2:]))
+    box = range_of(integer_type_of(source.integers)).scale(count)
+    name = node.outputs[0].name
+    pooled = Output(f"{name}_sum", (*shape[:2], *[1] * (len(shape) - 2)), smallest_datatype(box))
+    axes_value = _int_constant(node, f"{name}_axes", list(range(2, len(shape))))
+    integers = insert_node(node, Operator("ReduceSum", {"keepdims": 1}), [source.integers, axes_value], pooled)
+    if len(static_shape(node.outputs[0])) != len(shape):
+        target = _int_constant(node, f"{name}_shape", list(static_shape(node.outputs[0])))
+        flat = Output(f"{name}_flat", static_shape(node.outputs[0]), smallest_datatype(box))
+        integers = insert_node(node, Operator("Reshape"), [integers, target], flat)
+        if not per_tensor(source.factors):
+            raise NoMatchError("its input has one scale per channel and its axes are dropped", "Keep the axes")
+    return Scaled(integers, (*source.factors, _divided_by(count)))
+
+
+def _divided_by(count: int) -> Factor:
+    return Factor("Div", np.array(count, dtype=np.float32))
+
+
+def _axes(node: ir.Node, rank: int) -> tuple[int, ...]:
+    axes: Any = attributes_of(node).get("axes")
+    if axes is None and len(node.inputs) > 1:
+        axes = constant(node.inputs[1])
+    return tuple(range(rank)) if axes is None else tuple(sorted(int(axis) % rank for axis in axes))
+
+
+def _int_constant(node: ir.Node, name: str, values: list[int]) -> ir.Value:
+    array: NDArray[np.int64] = np.array(values, dtype=np.int64)
+    value = ir.Value(name=name, const_value=ir.tensor(array))
+    value.shape, value.dtype = ir.Shape(array.shape), ir.DataType.INT64
+    graph_of(node).register_initializer(value)
+    return value
+
+
+def _add(node: ir.Node, first: ir.Value, second: ir.Value) -> ir.Value:
+    low, high = (range_of(integer_type_of(value)) for value in (first, second))
+    total_range = low + (-high if node.op_type == "Sub" else high)
+    output = Output(f"{node.outputs[0].name}_int", static_shape(node.outputs[0]), smallest_datatype(total_range))
+    return insert_node(node, Operator(node.op_type), [first, second], output)
+
+
+def _multiply(node: ir.Node, value: ir.Value, multiple: int) -> ir.Value:
+    if multiple == 1:
+        return value
+    scaled = range_of(integer_type_of(value)).scale(multiple)
+    data_type = smallest_datatype(scaled)
+    if data_type.bitwidth() >= _ALIGNED_BITS:
+        raise NoMatchError(
+            f"aligning the scales of its branches takes {data_type.bitwidth()} bits ({value.name} times {multiple})",
+            _SHARE,
+        )
+    factor_range = IntRange(multiple, multiple)
+    factor = add_constant(graph_of(node), f"{value.name}_multiple", np.array(multiple), smallest_datatype(factor_range))
+    output = Output(f"{value.name}_aligned", static_shape(value), data_type)
+    return insert_node(node, Operator("Mul"), [value, factor], output)
+
+
+POOLS = {
+    "AveragePool": extract_average_pool,
+    "GlobalAveragePool": extract_global_average,
+    "ReduceMean": extract_global_average,
+}
