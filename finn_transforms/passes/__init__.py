@@ -3,6 +3,7 @@
 from finn_transforms.analysis.matching import Refusal, Rewrite
 from finn_transforms.passes.cancel_transposes import CancelTransposes
 from finn_transforms.passes.check_accumulator_contract import BrokenContractError, CheckAccumulatorContract
+from finn_transforms.passes.drop_unused_bits import DropUnusedBits
 from finn_transforms.passes.extract_integers import ExtractIntegers
 from finn_transforms.passes.infer_mvau import InferMVAU
 from finn_transforms.passes.infer_pool import InferPool
@@ -10,11 +11,13 @@ from finn_transforms.passes.infer_shapes import InferShapes
 from finn_transforms.passes.infer_thresholding import InferThresholding
 from finn_transforms.passes.lower import LoweringResult, lower_to_hardware
 from finn_transforms.passes.minimize_accumulators import MinimizeAccumulators
+from finn_transforms.passes.postpone_shuffles import PostponeShuffles
 
 __all__ = [
     "BrokenContractError",
     "CancelTransposes",
     "CheckAccumulatorContract",
+    "DropUnusedBits",
     "ExtractIntegers",
     "InferMVAU",
     "InferPool",
@@ -22,6 +25,7 @@ __all__ = [
     "InferThresholding",
     "LoweringResult",
     "MinimizeAccumulators",
+    "PostponeShuffles",
     "Refusal",
     "Rewrite",
     "lower_to_hardware",

@@ -30,7 +30,7 @@ class Factor(NamedTuple):
     def exact(self) -> NDArray[Any]:
         """Return the factor as an object array of fractions."""
         fractions = np.vectorize(lambda value: Fraction(float(value)), otypes=[object])(self.array)
-        return fractions if self.op_type == "Mul" else 1 / fractions
+        return np.asarray(fractions if self.op_type == "Mul" else 1 / fractions, dtype=object)
 
 
 class Scaled(NamedTuple):
@@ -43,7 +43,8 @@ class Scaled(NamedTuple):
 
 def total(factors: Iterable[Factor]) -> NDArray[Any]:
     """Return the exact product of factors, an object array of fractions of the shape they broadcast to."""
-    return reduce(np.multiply, (factor.exact() for factor in factors), np.array(Fraction(1), dtype=object))
+    product = reduce(np.multiply, (factor.exact() for factor in factors), np.array(Fraction(1), dtype=object))
+    return np.asarray(product, dtype=object)
 
 
 def per_tensor(factors: Iterable[Factor]) -> bool:

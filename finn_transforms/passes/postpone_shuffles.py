@@ -1,0 +1,85 @@
+"""Moves pixel shuffles behind the quantizer that follows them."""
+
+from __future__ import annotations
+
+import numpy as np
+import onnx_ir as ir
+
+from finn_transforms.analysis.attributes import attributes_of
+from finn_transforms.analysis.constants import constant
+from finn_transforms.analysis.datatypes import datatype
+from finn_transforms.analysis.matching import is_quantizer, nodes_of, sole_consumer, static_shape
+from finn_transforms.ops.elementwise import ELEMENTWISE
+from finn_transforms.passes._base import HardwarePass, HardwarePassResult
+from finn_transforms.passes._edit import Operator, Output, graph_of, insert_node, redirect
+
+_SHUFFLES = {"DepthToSpace", "SpaceToDepth"}
+
+
+class PostponeShuffles(HardwarePass):
+    """Let element-wise functions work in front of a shuffle, where an accumulator is, instead of behind it.
+
+    Before::
+
+        y = Quant(Relu(DepthToSpace(Conv(q, W))), s)
+
+    After::
+
+        y = DepthToSpace(Quant(Relu(Conv(q, W)), s))
+
+    The function becomes thresholds of the convolution, and the shuffle moves few bits instead of whole sums.  Functions
+    with constants that differ between channels, or with two computed inputs, stay behind the shuffle.
+    """
+
+    def rewrite(self, model: ir.Model, result: HardwarePassResult) -> None:
+        """Move every shuffle as far as it goes."""
+        for node in nodes_of(model):
+            if node.op_type not in _SHUFFLES or node.domain != "":
+                continue
+            shuffle, passed = node, 0
+            while (behind := _function_behind(shuffle)) is not None:
+                shuffle, passed = _swap(shuffle, behind), passed + 1
+            if passed:
+                self.note(result, node, f"moved behind {passed} element-wise nodes")
+
+
+def _function_behind(shuffle: ir.Node) -> ir.Node | None:
+    """Return the one reader of a shuffle that computes the same for every pixel and channel."""
+    shuffled = shuffle.outputs[0]
+    if not sole_consumer(shuffled):
+        return None
+    (reader, _), *_ = shuffled.uses()
+    others = [value for value in reader.inputs if value is not None and value is not shuffled]
+    constants = [constant(value) for value in others]
+    if any(array is None or np.asarray(array).size != 1 for array in constants):
+        return None
+    is_function = reader.domain == "" and reader.op_type in ELEMENTWISE
+    return reader if is_quantizer(reader) or is_function else None
+
+
+def _swap(shuffle: ir.Node, function: ir.Node) -> ir.Node:
+    """Exchange a shuffle and the function behind it; return the shuffle in its new place."""
+    old, source = function.outputs[0], shuffle.inputs[0]
+    if source is None:
+        raise ValueError(f"{shuffle.op_type} {shuffle.name!r}: expected an input, found none; repair the file")
+    inputs = [source if value is shuffle.outputs[0] else value for value in function.inputs]
+    computed = insert_node(
+        function,
+        Operator(function.op_type, attributes_of(function), function.domain),
+        inputs,
+        Output(old.name or function.op_type, static_shape(source), datatype(old)),
+    )
+    shuffled = insert_node(
+        function,
+        Operator(shuffle.op_type, attributes_of(shuffle)),
+        [computed],
+        Output(f"{old.name}_shuffled", static_shape(old), datatype(old)),
+    )
+    redirect(old, shuffled)
+    graph = graph_of(function)
+    graph.remove(function, safe=True)
+    graph.remove(shuffle, safe=True)
+    producer = shuffled.producer()
+    if producer is None:
+        raise ValueError(f"{shuffled.name!r}: expected the node that was just inserted")
+    return producer
