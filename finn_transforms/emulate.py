@@ -13,7 +13,7 @@ from finn_transforms.analysis.attributes import attributes_of
 from finn_transforms.analysis.constants import constant
 from finn_transforms.analysis.datatypes import named, range_of
 from finn_transforms.analysis.matching import FINN_ACCUMULATOR, is_hardware, layer_type, nodes_of
-from finn_transforms.ops import evaluate
+from finn_transforms.ops import evaluate_outputs
 
 Array = NDArray[Any]
 
@@ -54,10 +54,11 @@ def emulate(model: ir.Model, inputs: Mapping[str, Array]) -> dict[str, Array]:
         operands = [None if value is None else _operand(value, values) for value in node.inputs]
         if not any(value in values for value in node.inputs):
             operands = [constant(value) for value in node.inputs]
-        output = np.asarray(evaluate(node.op_type, attributes_of(node), operands), dtype=np.float64)
-        values[node.outputs[0]] = output
-        if is_hardware(node) and layer_type(node) == "MVAU" and len(node.inputs) == 2:
-            _check_accumulator(node, output)
+        outputs = evaluate_outputs(node.op_type, attributes_of(node), operands, len(node.outputs))
+        for value, output in zip(node.outputs, outputs, strict=False):
+            values[value] = np.asarray(output, dtype=np.float64)
+        if is_hardware(node) and layer_type(node) in {"MVAU", "VVAU"} and len(node.inputs) == 2:
+            _check_accumulator(node, values[node.outputs[0]])
     return {value.name or "": array for value, array in values.items()}
 
 

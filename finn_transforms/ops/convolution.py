@@ -82,3 +82,43 @@ def max_pool(x: Array, window: Window) -> Array:
     lowest = np.iinfo(x.dtype).min if x.dtype.kind == "i" else -np.inf
     columns = im2col(pad_nhwc(x.transpose(0, 2, 3, 1), window.pads, lowest), window)
     return np.asarray(columns.max(axis=(3, 4)).transpose(0, 3, 1, 2))
+
+
+def average_pool(x: Array, window: Window, *, count_padding: bool) -> Array:
+    """Return the ONNX ``AveragePool`` of (N, C, H, W); ``count_padding`` is its ``count_include_pad``."""
+    pixels = x.transpose(0, 2, 3, 1)
+    sums = im2col(pad_nhwc(pixels, window.pads), window).sum(axis=(3, 4))
+    inside = np.ones((1, *pixels.shape[1:3], 1))
+    counts = im2col(pad_nhwc(inside, window.pads, float(count_padding)), window).sum(axis=(3, 4))
+    # A dilated window may lie in the padding only: a sum of nothing.
+    return np.asarray((sums / np.maximum(counts, 1)).transpose(0, 3, 1, 2))
+
+
+def conv_transpose(
+    x: Array, weights: Array, window: Window, groups: int = 1, output_padding: Sequence[int] = (0, 0)
+) -> Array:
+    """Return the ONNX ``ConvTranspose`` of (N, C, H, W) with (C, O / groups, KH, KW).
+
+    ``window.pads`` are taken off the result, ``output_padding`` (bottom, right) is left on it.
+    """
+    size = [
+        (pixels - 1) * stride + dilation * (kernel - 1) + 1 + extra
+        for pixels, stride, dilation, kernel, extra in zip(
+            x.shape[2:], window.strides, window.dilations, window.kernel, output_padding, strict=True
+        )
+    ]
+    result = np.zeros((x.shape[0], weights.shape[1] * groups, *size), dtype=np.result_type(x, weights))
+    inputs, outputs = weights.shape[0] // groups, weights.shape[1]
+    for group, i, j in np.ndindex(groups, *window.kernel):
+        channels = slice(group * inputs, (group + 1) * inputs)
+        # (N, H, W, O): what each pixel adds to the output at this tap of the kernel.
+        added = np.tensordot(x[:, channels], weights[channels, :, i, j], axes=(1, 0))
+        top, left = i * window.dilations[0], j * window.dilations[1]
+        result[
+            :,
+            group * outputs : (group + 1) * outputs,
+            top : top + (x.shape[2] - 1) * window.strides[0] + 1 : window.strides[0],
+            left : left + (x.shape[3] - 1) * window.strides[1] + 1 : window.strides[1],
+        ] += added.transpose(0, 3, 1, 2)
+    top, left, bottom, right = window.pads
+    return result[:, :, top : size[0] - bottom, left : size[1] - right]

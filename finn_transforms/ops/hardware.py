@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from qonnx.core.datatype import resolve_datatype
 
 from finn_transforms.ops.convolution import Window, im2col, pad_nhwc
 
@@ -29,19 +30,46 @@ def convolution_input_generator(attributes: Attributes, x: Array) -> Array:
     return columns.reshape(*columns.shape[:3], -1)
 
 
+def fm_padding_pixel(attributes: Attributes, x: Array) -> Array:
+    """Return ``FMPadding_Pixel``: (N, H, W, C) with ``Stride`` - 1 zeros between neighbours."""
+    rows, columns = attributes["Stride"]
+    batch, height, width, channels = x.shape
+    result = np.zeros((batch, (height - 1) * rows + 1, (width - 1) * columns + 1, channels), dtype=x.dtype)
+    result[:, ::rows, ::columns] = x
+    return result
+
+
+def counts_equal_bits(attributes: Attributes) -> bool:
+    """Tell whether a unit counts products of 1 between -1s and 1s instead of adding the products."""
+    return attributes.get("inputDataType") == attributes.get("weightDataType") == "BIPOLAR"
+
+
 def mvau(attributes: Attributes, x: Array, weights: Array, thresholds: Array | None = None) -> Array:
     """Return ``MVAU``: (..., MW) times (MW, MH), thresholded unless ``noActivation``.
 
     Like FINN's, it takes an input of another shape with the same elements, e.g. (N, H, W, C) for MW = H * W * C, as
-    the vectors that ``numInputVectors`` says.
-
-    Raises:
-        ValueError: the unit counts equal bits instead of adding products.
+    the vectors that ``numInputVectors`` says.  Between bipolar inputs and weights, and between bits where
+    ``binaryXnorMode`` says so, it counts equal bits: (sum + MW) / 2.
     """
-    if attributes.get("binaryXnorMode", 0) or attributes.get("inputDataType") == "BIPOLAR":
-        raise ValueError("MVAU: expected a sum of products, got one that counts equal bits")
     x = x.reshape(-1, *attributes.get("numInputVectors", [1])[1:], attributes["MW"])
+    if attributes.get("binaryXnorMode", 0) and not counts_equal_bits(attributes):
+        x, weights = 2 * x - 1, 2 * weights - 1
     accumulated: Array = x @ weights
+    if attributes.get("binaryXnorMode", 0) or counts_equal_bits(attributes):
+        accumulated = (accumulated + attributes["MW"]) // 2
+    return accumulated if thresholds is None else thresholding(attributes, accumulated, thresholds)
+
+
+def vvau(attributes: Attributes, x: Array, weights: Array, thresholds: Array | None = None) -> Array:
+    """Return ``VVAU``: windows (N, OH, OW, KH * KW * C) times one kernel per channel (C, 1, KH, KW).
+
+    Bipolar inputs and weights are counted as in `mvau`.
+    """
+    channels, size = weights.shape[0], int(np.prod(weights.shape[1:]))
+    windows = x.reshape(*x.shape[:-1], size, channels)
+    accumulated: Array = (windows * weights.reshape(channels, size).T).sum(axis=-2)
+    if counts_equal_bits(attributes):
+        accumulated = (accumulated + size) // 2
     return accumulated if thresholds is None else thresholding(attributes, accumulated, thresholds)
 
 
@@ -59,17 +87,78 @@ def thresholding(attributes: Attributes, x: Array, thresholds: Array) -> Array:
     return np.asarray(counts + attributes.get("ActVal", 0))
 
 
-def pool(attributes: Attributes, x: Array) -> Array:
-    """Return ``Pool`` with function ``MaxPool``: (N, OH, OW, KH * KW * C) to (N, OH, OW, C)."""
-    if attributes["Function"] != "MaxPool":
-        raise ValueError(f"Pool: expected function 'MaxPool', got {attributes['Function']!r}")
-    return np.asarray(x.reshape(*x.shape[:3], -1, attributes["Channels"]).max(axis=3))
+def multi_threshold(attributes: Attributes, x: Array, thresholds: Array) -> Array:
+    """Return QONNX ``MultiThreshold``, channels second unless ``data_layout`` says NHWC: scaled and shifted counts."""
+    is_last = attributes.get("data_layout", "NCHW") in {"NHWC", "NWC", "NC"}
+    counts = thresholding({}, x if is_last else np.moveaxis(x, 1, -1), thresholds)
+    scaled = counts * attributes.get("out_scale", 1.0) + attributes.get("out_bias", 0.0)
+    return np.asarray(scaled if is_last else np.moveaxis(scaled, -1, 1))
 
+
+def pool(attributes: Attributes, x: Array) -> Array:
+    """Return ``Pool``: (N, OH, OW, KH * KW * C) to (N, OH, OW, C).
+
+    ``QuantAvgPool`` drops the lowest bits of the sum, so many that its largest value fits the output's width.
+
+    Raises:
+        ValueError: the function is none of FINN's.
+    """
+    windows = x.reshape(*x.shape[:3], -1, attributes["Channels"])
+    function = attributes["Function"]
+    if function == "MaxPool":
+        return np.asarray(windows.max(axis=3))
+    if function == "AccPool":
+        return np.asarray(windows.sum(axis=3))
+    if function == "AvgPool":
+        return np.asarray(windows.mean(axis=3))
+    if function != "QuantAvgPool":
+        raise ValueError(f"Pool: expected one of FINN's functions, e.g. 'MaxPool', got {function!r}")
+    inputs, outputs = (resolve_datatype(attributes[name]).bitwidth() for name in ("InputDataType", "OutputDataType"))
+    largest = (2 ** int(inputs) - 1) * windows.shape[3]
+    return np.asarray(windows.sum(axis=3) // 2 ** max(largest.bit_length() - int(outputs), 0))
+
+
+def global_acc_pool(_attributes: Attributes, x: Array) -> Array:
+    """Return ``GlobalAccPool``: the sums (N, 1, 1, C) of (N, H, W, C)."""
+    return np.asarray(x.sum(axis=(1, 2), keepdims=True))
+
+
+def upsample_nearest_neighbour(attributes: Attributes, x: Array) -> Array:
+    """Return ``UpsampleNearestNeighbour``: every pixel of (N, HI, WI, C) as a block of (HO / HI, WO / WI) pixels."""
+    rows, columns = (attributes[f"{axis}O"] // attributes[f"{axis}I"] for axis in ("H", "W"))
+    return x.repeat(rows, axis=1).repeat(columns, axis=2)
+
+
+def label_select(attributes: Attributes, x: Array) -> Array:
+    """Return ``LabelSelect``: the places of the ``K`` largest along the last axis, the first of equals first."""
+    order = np.argsort(-x.reshape(*x.shape[:-1], -1), axis=-1, kind="stable")
+    return order[..., : attributes["K"]]
+
+
+def streaming_split(attributes: Attributes, _count: int, x: Array) -> tuple[Array, ...]:
+    """Return the outputs of ``StreamingSplit``: consecutive channels, ``ChannelsPerStream`` of them each."""
+    return tuple(np.split(x, np.cumsum(attributes["ChannelsPerStream"])[:-1], axis=-1))
+
+
+# Several outputs: called with their number behind the attributes.
+HARDWARE_SPLITS: dict[str, Callable[..., tuple[Array, ...]]] = {
+    "DuplicateStreams": lambda _, count, x: (x,) * count,
+    "StreamingSplit": streaming_split,
+}
 
 HARDWARE: dict[str, Callable[..., Array]] = {
     "ConvolutionInputGenerator": convolution_input_generator,
+    "ElementwiseAdd": lambda _, a, b: a + b,
+    "ElementwiseMul": lambda _, a, b: a * b,
+    "ElementwiseSub": lambda _, a, b: a - b,
     "FMPadding": fm_padding,
+    "FMPadding_Pixel": fm_padding_pixel,
+    "GlobalAccPool": global_acc_pool,
+    "LabelSelect": label_select,
     "MVAU": mvau,
     "Pool": pool,
+    "StreamingConcat": lambda _, *streams: np.concatenate(streams, axis=-1),
     "Thresholding": thresholding,
+    "UpsampleNearestNeighbour": upsample_nearest_neighbour,
+    "VVAU": vvau,
 }

@@ -8,11 +8,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from brevitas_ext.qonnx_ops.bipolar_quant import BipolarQuant
 from brevitas_ext.qonnx_ops.quant import Quant
 from brevitas_ext.qonnx_ops.rounding import Rounding
-from finn_transforms.ops.convolution import Window, convolve, max_pool
+from brevitas_ext.qonnx_ops.trunc import Trunc
+from finn_transforms.ops.convolution import Window, average_pool, conv_transpose, convolve, max_pool
 from finn_transforms.ops.elementwise import ELEMENTWISE
-from finn_transforms.ops.hardware import HARDWARE
+from finn_transforms.ops.hardware import HARDWARE, HARDWARE_SPLITS, multi_threshold
+from finn_transforms.ops.tensors import TENSORS, split
 
 Array = NDArray[Any]
 Attributes = Mapping[str, Any]
@@ -23,21 +26,33 @@ class UnsupportedOperatorError(NotImplementedError):
 
 
 def evaluate(op_type: str, attributes: Attributes, inputs: Sequence[Array | None]) -> Array:
-    """Return the output of one node.
+    """Return the first output of one node; see `evaluate_outputs`."""
+    return evaluate_outputs(op_type, attributes, inputs)[0]
+
+
+def evaluate_outputs(
+    op_type: str, attributes: Attributes, inputs: Sequence[Array | None], count: int = 1
+) -> tuple[Array, ...]:
+    """Return all outputs of one node.
 
     Args:
         op_type: the operator; a specialized FINN layer (``MVAU_rtl``) is the layer it specializes.
         attributes: its attributes as Python values.
         inputs: its inputs, None for an absent optional one.
+        count: how many outputs the node has; more than one only for operators that split.
 
     Raises:
         UnsupportedOperatorError: the operator is not known here.
     """
     name = op_type.removesuffix("_hls").removesuffix("_rtl")
+    if (splitting := _SPLITS.get(name)) is not None:
+        return splitting(attributes, count, *inputs)
     function = _OPERATORS.get(name)
     if function is None:
-        raise UnsupportedOperatorError(f"no golden function for operator {op_type!r}; known: {sorted(_OPERATORS)}")
-    return function(attributes, *inputs)
+        raise UnsupportedOperatorError(
+            f"no golden function for operator {op_type!r}; known: {sorted(_OPERATORS | _SPLITS)}"
+        )
+    return (function(attributes, *inputs),)
 
 
 def _window(attributes: Attributes, kernel: Sequence[int]) -> Window:
@@ -55,6 +70,20 @@ def _window(attributes: Attributes, kernel: Sequence[int]) -> Window:
 def _conv(attributes: Attributes, x: Array, weights: Array, bias: Array | None = None) -> Array:
     result = convolve(x, weights, _window(attributes, weights.shape[2:]), attributes.get("group", 1))
     return result if bias is None else result + bias.reshape(1, -1, 1, 1)
+
+
+def _conv_transpose(attributes: Attributes, x: Array, weights: Array, bias: Array | None = None) -> Array:
+    if attributes.get("output_shape"):
+        raise UnsupportedOperatorError("ConvTranspose: expected explicit pads, got output_shape")
+    window = _window(attributes, weights.shape[2:])
+    extra = attributes.get("output_padding", (0, 0))
+    result = conv_transpose(x, weights, window, attributes.get("group", 1), extra)
+    return result if bias is None else result + bias.reshape(1, -1, 1, 1)
+
+
+def _average_pool(attributes: Attributes, x: Array) -> Array:
+    window = _window(attributes, attributes["kernel_shape"])
+    return average_pool(x, window, count_padding=bool(attributes.get("count_include_pad", 0)))
 
 
 def _gemm(attributes: Attributes, a: Array, b: Array, c: Array | None = None) -> Array:
@@ -87,18 +116,48 @@ def _quant(attributes: Attributes, x: Array, *parameters: Array) -> Array:
     )
 
 
+def _bipolar_quant(_attributes: Attributes, x: Array, *parameters: Array) -> Array:
+    operator = BipolarQuant()
+    integers = operator.to_integers(operator.pre_rounding(x, parameters), parameters)
+    return operator.dequantize(integers, parameters, np.float64)
+
+
+def _trunc(attributes: Attributes, x: Array, *parameters: Array) -> Array:
+    operator = Trunc(
+        signed=bool(attributes.get("signed", 1)),
+        narrow=bool(attributes.get("narrow", 0)),
+        rounding=Rounding.parse(attributes.get("rounding_mode", "FLOOR")),
+    )
+    integers = operator.to_integers(operator.pre_rounding(x, parameters), parameters)
+    return operator.dequantize(integers, parameters, np.float64)
+
+
+def _squeeze(attributes: Attributes, x: Array, axes: Array | None = None) -> Array:
+    given = attributes.get("axes") if axes is None else axes
+    return np.squeeze(x, None if given is None else tuple(map(int, given)))
+
+
+# Several outputs: called with their number behind the attributes.
+_SPLITS: dict[str, Callable[..., tuple[Array, ...]]] = {**HARDWARE_SPLITS, "Split": split}
+
 _OPERATORS: dict[str, Callable[..., Array]] = {
     **ELEMENTWISE,
     **HARDWARE,
+    **TENSORS,
+    "AveragePool": _average_pool,
+    "BipolarQuant": _bipolar_quant,
     "Conv": _conv,
+    "ConvTranspose": _conv_transpose,
     "Flatten": lambda attributes, x: x.reshape(int(np.prod(x.shape[: attributes.get("axis", 1)])), -1),
     "Gemm": _gemm,
     "IntQuant": _quant,
     "MatMul": lambda _, a, b: a @ b,
     "MaxPool": lambda attributes, x: max_pool(x, _window(attributes, attributes["kernel_shape"])),
+    "MultiThreshold": multi_threshold,
     "Quant": _quant,
     "Reshape": _reshape,
-    "Squeeze": lambda _, x, axes=None: np.squeeze(x, None if axes is None else tuple(map(int, axes))),
+    "Squeeze": _squeeze,
     "Transpose": lambda attributes, x: np.transpose(x, attributes.get("perm")),
+    "Trunc": _trunc,
     "Unsqueeze": lambda _, x, axes: np.expand_dims(x, tuple(map(int, axes))),
 }

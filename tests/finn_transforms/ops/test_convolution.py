@@ -64,6 +64,72 @@ def test_max_pool(window: tuple[dict[str, Any], tuple[int, int]], seed: int, int
     np.testing.assert_array_equal(evaluate("MaxPool", attributes, [x if integers else x.astype(np.float64)]), theirs)
 
 
+@settings(max_examples=60)
+@given(window=windows(), seed=st.integers(0, 2**32 - 1), count_padding=st.integers(0, 1))
+def test_average_pool(window: tuple[dict[str, Any], tuple[int, int]], seed: int, count_padding: int) -> None:
+    attributes, size = window
+    kernel, pads = attributes["kernel_shape"], attributes["pads"]
+    attributes["pads"] = pads = [min(pad, side - 1) for pad, side in zip(pads, (*kernel, *kernel), strict=True)]
+    spans = [d * (k - 1) + 1 for d, k in zip(attributes["dilations"], kernel, strict=True)]
+    assume(all(side + pads[i] + pads[i + 2] >= spans[i] for i, side in enumerate(size)))
+    attributes["count_include_pad"] = count_padding
+    # Multiples of every count of elements: no mean is rounded.
+    x = 5040.0 * np.random.default_rng(seed).integers(-8, 8, size=(2, 3, *size))
+    theirs = in_onnxruntime("AveragePool", [x], np.float32, **attributes)
+    # A dilated window can lie in the padding only; it has no mean.
+    assume(np.isfinite(theirs).all())
+    np.testing.assert_array_equal(evaluate("AveragePool", attributes, [x]), theirs)
+
+
+@settings(max_examples=60)
+@given(
+    kernel=st.tuples(st.integers(1, 4), st.integers(1, 4)),
+    strides=st.tuples(st.integers(1, 3), st.integers(1, 3)),
+    dilations=st.tuples(st.integers(1, 2), st.integers(1, 2)),
+    pads=st.tuples(*[st.integers(0, 1)] * 4),
+    extra=st.tuples(st.integers(0, 2), st.integers(0, 2)),
+    groups=st.integers(1, 2),
+    bias=st.booleans(),
+    seed=st.integers(0, 2**32 - 1),
+)
+def test_transposed_convolution(
+    kernel: tuple[int, int],
+    strides: tuple[int, int],
+    dilations: tuple[int, int],
+    pads: tuple[int, int, int, int],
+    extra: tuple[int, int],
+    groups: int,
+    bias: bool,
+    seed: int,
+) -> None:
+    # onnxruntime wants less output padding than stride.
+    extra_list = [min(e, stride - 1) for e, stride in zip(extra, strides, strict=True)]
+    rng = np.random.default_rng(seed)
+    x = rng.integers(-8, 8, size=(2, 2 * groups, 3, 2)).astype(np.float64)
+    weights = rng.integers(-8, 8, size=(2 * groups, 3, *kernel)).astype(np.float64)
+    attributes = {
+        "strides": list(strides),
+        "dilations": list(dilations),
+        "pads": list(pads),
+        "output_padding": extra_list,
+        "group": groups,
+    }
+    sizes = [
+        (side - 1) * s + d * (k - 1) + 1 + e - pads[i] - pads[i + 2]
+        for i, (side, s, d, k, e) in enumerate(zip((3, 2), strides, dilations, kernel, extra_list, strict=True))
+    ]
+    assume(min(sizes) > 0)
+    offset = rng.integers(-8, 8, size=3 * groups).astype(np.float64) if bias else None
+    ours = evaluate("ConvTranspose", attributes, [x, weights, offset])
+    theirs = in_onnxruntime("ConvTranspose", [x, weights, offset], np.float32, kernel_shape=list(kernel), **attributes)
+    np.testing.assert_array_equal(ours, theirs)
+
+
+def test_output_shape_of_a_transposed_convolution_is_not_guessed() -> None:
+    with pytest.raises(UnsupportedOperatorError, match="expected explicit pads, got output_shape"):
+        evaluate("ConvTranspose", {"output_shape": [1, 1, 3, 3]}, [np.ones((1, 1, 2, 2)), np.ones((1, 1, 2, 2))])
+
+
 @pytest.mark.parametrize("attributes", [{"auto_pad": "SAME_UPPER"}, {"ceil_mode": 1}])
 @pytest.mark.parametrize(("op_type", "others"), [("Conv", [np.ones((1, 1, 2, 2))]), ("MaxPool", [])])
 def test_implicit_sizes_are_not_guessed(op_type: str, others: list[Any], attributes: dict[str, Any]) -> None:

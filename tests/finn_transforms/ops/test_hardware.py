@@ -7,18 +7,30 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from finn_transforms.ops import evaluate
+from finn_transforms.ops import evaluate, evaluate_outputs
 from tests.support.reference import in_finn
+
+SIMD_OPERATORS = {
+    "ConvolutionInputGenerator",
+    "FMPadding",
+    "FMPadding_Pixel",
+    "StreamingConcat",
+    "UpsampleNearestNeighbour",
+}
 
 RNG = np.random.default_rng(0)
 
 
 def assert_equal_to_finn(op_type: str, inputs: list[Any], output_shape: tuple[int, ...], **attributes: Any) -> None:
     attributes = {"backend": "fpgadataflow", "PE": 1, "SIMD": 1, **attributes}
-    if op_type in {"FMPadding", "ConvolutionInputGenerator"}:
-        del attributes["PE"]
-    if op_type in {"Pool", "Thresholding"}:
-        del attributes["SIMD"]
+    if op_type in {"MVAU", "VVAU"}:
+        unknown = []
+    elif op_type in SIMD_OPERATORS:
+        unknown = ["PE"]
+    else:
+        unknown = ["SIMD"]
+    for name in unknown:
+        del attributes[name]
     ours = evaluate(op_type, attributes, inputs)
     np.testing.assert_array_equal(ours.reshape(output_shape), in_finn(op_type, inputs, output_shape, **attributes))
 
@@ -152,17 +164,163 @@ def test_pool() -> None:
     )
 
 
-def test_other_pools_are_not_taken_for_maxima() -> None:
-    with pytest.raises(ValueError, match="Pool: expected function 'MaxPool', got 'QuantAvgPool'"):
-        evaluate("Pool", {"Function": "QuantAvgPool", "Channels": 1}, [np.zeros((1, 1, 1, 4))])
+@pytest.mark.parametrize("function", ["AccPool", "AvgPool", "QuantAvgPool"])
+def test_other_pools(function: str) -> None:
+    # Four elements, so that their mean is no rounded number.
+    assert_equal_to_finn(
+        "Pool",
+        [RNG.integers(0, 16, size=(1, 3, 2, 2 * 2 * 4))],
+        (1, 3, 2, 4),
+        Channels=4,
+        KernelSize=[2, 2],
+        Function=function,
+        OutImgDims=[3, 2],
+        InputDataType="UINT4",
+        OutputDataType="UINT4",
+    )
 
 
-@pytest.mark.parametrize(
-    "attributes", [{"binaryXnorMode": 1}, {"inputDataType": "BIPOLAR", "weightDataType": "BIPOLAR"}]
-)
-def test_counting_equal_bits_is_not_taken_for_a_product(attributes: dict[str, Any]) -> None:
-    with pytest.raises(ValueError, match="MVAU: expected a sum of products, got one that counts equal bits"):
-        evaluate("MVAU", {"MW": 1, **attributes}, [np.ones((1, 1)), np.ones((1, 1))])
+def test_unknown_pools_are_not_taken_for_maxima() -> None:
+    with pytest.raises(ValueError, match=r"Pool: expected one of FINN's functions, e.g. 'MaxPool', got 'Median'"):
+        evaluate("Pool", {"Function": "Median", "Channels": 1}, [np.zeros((1, 1, 1, 4))])
+
+
+@pytest.mark.parametrize("kind", ["BIPOLAR", "BINARY"])
+@pytest.mark.parametrize("thresholds", [None, 3])
+def test_equal_bits_are_counted(kind: str, thresholds: int | None) -> None:
+    low = -1 if kind == "BIPOLAR" else 0
+    inputs = [RNG.choice([low, 1], size=(5, 7)), RNG.choice([low, 1], size=(7, 4))]
+    if thresholds is not None:
+        inputs.append(np.sort(RNG.integers(0, 8, size=(4, thresholds)), axis=1))
+    assert_equal_to_finn(
+        "MVAU",
+        inputs,
+        (5, 4),
+        MW=7,
+        MH=4,
+        numInputVectors=[5],
+        inputDataType=kind,
+        weightDataType=kind,
+        outputDataType="UINT3",
+        binaryXnorMode=int(kind == "BINARY"),
+        noActivation=int(thresholds is None),
+    )
+
+
+@pytest.mark.parametrize("kinds", [("INT4", "INT3"), ("BIPOLAR", "INT3"), ("INT4", "BIPOLAR"), ("BIPOLAR", "BIPOLAR")])
+@pytest.mark.parametrize("steps", [None, 3])
+def test_vector_vector_unit(kinds: tuple[str, str], steps: int | None) -> None:
+    def draw(kind: str, *shape: int) -> Any:
+        return RNG.choice([-1, 1], size=shape) if kind == "BIPOLAR" else RNG.integers(-4, 4, size=shape)
+
+    inputs = [draw(kinds[0], 1, 3, 4, 2 * 3 * 5), draw(kinds[1], 5, 1, 2, 3)]
+    if steps is not None:
+        inputs.append(np.sort(RNG.integers(-8, 8, size=(5, steps)), axis=1))
+    # With all channels at once FINN's own execution reads the windows as they are.
+    assert_equal_to_finn(
+        "VVAU",
+        inputs,
+        (1, 3, 4, 5),
+        PE=5,
+        Dim=[3, 4],
+        Channels=5,
+        Kernel=[2, 3],
+        inputDataType=kinds[0],
+        weightDataType=kinds[1],
+        outputDataType="INT8",
+        noActivation=int(steps is None),
+    )
+
+
+@pytest.mark.parametrize("stride", [(1, 2), (3, 2)])
+def test_pixel_padding(stride: tuple[int, int]) -> None:
+    shape = (1, 3 * stride[0] + 1, 4 * stride[1] + 1, 3)
+    assert_equal_to_finn(
+        "FMPadding_Pixel",
+        [RNG.integers(-8, 8, size=(1, 4, 5, 3))],
+        shape,
+        ImgDim=[4, 5],
+        Stride=list(stride),
+        NumChannels=3,
+        inputDataType="INT4",
+    )
+
+
+@pytest.mark.parametrize("operation", ["Add", "Sub", "Mul"])
+@pytest.mark.parametrize("other", [(1, 3, 4, 5), (1, 1, 1, 5), (1,)])
+def test_elementwise(operation: str, other: tuple[int, ...]) -> None:
+    shape = (1, 3, 4, 5)
+    assert_equal_to_finn(
+        f"Elementwise{operation}",
+        [RNG.integers(-8, 8, size=shape), RNG.integers(-8, 8, size=other)],
+        shape,
+        lhs_shape=list(shape),
+        rhs_shape=list(other),
+        out_shape=list(shape),
+        lhs_dtype="INT4",
+        rhs_dtype="INT4",
+        out_dtype="INT8",
+        rhs_style="const",
+    )
+
+
+def test_concat() -> None:
+    streams = [RNG.integers(-8, 8, size=(1, 2, 3, channels)) for channels in (1, 4, 2)]
+    assert_equal_to_finn(
+        "StreamingConcat",
+        streams,
+        (1, 2, 3, 7),
+        ChannelsPerStream=[1, 4, 2],
+        inputDataTypes=["INT4"] * 3,
+        numInputVectors=[1, 2, 3],
+    )
+
+
+def test_split_and_duplicates() -> None:
+    x = RNG.integers(-8, 8, size=(1, 2, 3, 7))
+    parts = evaluate_outputs("StreamingSplit", {"ChannelsPerStream": [1, 4, 2]}, [x], 3)
+    assert [part.shape[-1] for part in parts] == [1, 4, 2]
+    np.testing.assert_array_equal(np.concatenate(parts, axis=-1), x)
+    copies = evaluate_outputs("DuplicateStreams", {}, [x], 3)
+    assert len(copies) == 3
+    assert all(np.array_equal(copy, x) for copy in copies)
+
+
+def test_upsampling() -> None:
+    assert_equal_to_finn(
+        "UpsampleNearestNeighbour",
+        [RNG.integers(-8, 8, size=(1, 2, 3, 4))],
+        (1, 6, 6, 4),
+        HI=2,
+        WI=3,
+        HO=6,
+        WO=6,
+        NumChannels=4,
+        inputDataType="INT4",
+    )
+
+
+def test_global_accumulation() -> None:
+    assert_equal_to_finn(
+        "GlobalAccPool",
+        [RNG.integers(-8, 8, size=(1, 4, 3, 5))],
+        (1, 1, 1, 5),
+        NumChannels=5,
+        inputDataType="INT4",
+        numInputVectors=[1, 4, 3],
+    )
+
+
+def test_labels() -> None:
+    assert_equal_to_finn(
+        "LabelSelect",
+        [np.array([[3, 7, -1, 7, 0]])],
+        (1, 3),
+        Labels=5,
+        K=3,
+        inputDataType="INT4",
+        outputDataType="UINT8",
+    )
 
 
 def test_batches_go_through_every_layer() -> None:
