@@ -12,6 +12,7 @@ from finn_transforms.passes.infer_thresholding import InferThresholding
 from finn_transforms.passes.lower import LoweringResult, lower_to_hardware
 from finn_transforms.passes.minimize_accumulators import MinimizeAccumulators
 from finn_transforms.passes.postpone_shuffles import PostponeShuffles
+from finn_transforms.passes.tidy import Tidy
 
 __all__ = [
     "BrokenContractError",
@@ -28,5 +29,6 @@ __all__ = [
     "PostponeShuffles",
     "Refusal",
     "Rewrite",
+    "Tidy",
     "lower_to_hardware",
 ]

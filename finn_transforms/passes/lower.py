@@ -16,6 +16,7 @@ from finn_transforms.passes.infer_pool import InferPool
 from finn_transforms.passes.infer_shapes import InferShapes
 from finn_transforms.passes.infer_thresholding import InferThresholding
 from finn_transforms.passes.minimize_accumulators import Bound, MinimizeAccumulators
+from finn_transforms.passes.tidy import Tidy
 
 
 @dataclass(frozen=True)
@@ -37,13 +38,21 @@ def lower_to_hardware(model: ir.Model, *, bound: Bound | None = "exact") -> Lowe
     """Convert a QONNX model in place to FINN's hardware layers, minimize its accumulators and prove its contract.
 
     Args:
-        model: an exported model, batch size 1.
+        model: an exported model of batch size 1, or whose batch is the only unknown dimension.
         bound: see `MinimizeAccumulators`; None leaves FINN's default of 32 bits.
 
     Raises:
         BrokenContractError: see `CheckAccumulatorContract`.
     """
-    passes = [InferShapes(), ExtractIntegers(), InferThresholding(), InferMVAU(), InferPool(), CancelTransposes()]
+    passes = [
+        Tidy(),
+        InferShapes(),
+        ExtractIntegers(),
+        InferThresholding(),
+        InferMVAU(),
+        InferPool(),
+        CancelTransposes(),
+    ]
     if bound is not None:
         passes.append(MinimizeAccumulators(bound))
     passes.append(CheckAccumulatorContract())
