@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections import Counter
+from collections.abc import Collection, Mapping
+from typing import Any, Literal
 
 import numpy as np
 import onnx_ir as ir
@@ -11,72 +12,135 @@ from numpy.typing import NDArray
 
 from finn_transforms.analysis.attributes import attributes_of
 from finn_transforms.analysis.constants import constant
-from finn_transforms.analysis.datatypes import named, range_of
-from finn_transforms.analysis.matching import FINN_ACCUMULATOR, is_hardware, layer_type, nodes_of
-from finn_transforms.ops import evaluate_outputs
+from finn_transforms.analysis.matching import layer_type, nodes_of
+from finn_transforms.emulate.accumulators import Overflow, accumulate, has_accumulator
+from finn_transforms.emulate.formats import evaluate_exactly
+from finn_transforms.ops import evaluate, evaluate_outputs
 
 Array = NDArray[Any]
 
+# Layers that may compare their sums with thresholds themselves: inputs are data, weights, thresholds.
+_WITH_THRESHOLDS = {"MVAU", "VVAU"}
+_DATA_AND_WEIGHTS = 2
 
-class AccumulatorOverflowError(ArithmeticError):
-    """A sum left the accumulator that the graph declares for it."""
 
+def emulate(
+    model: ir.Model,
+    inputs: Mapping[str, Array],
+    *,
+    overflow: Overflow = "error",
+    keep: Collection[str] | Literal["all", "outputs"] = "all",
+) -> dict[str, Array]:
+    """Return the values of the main graph for a batch of inputs.
 
-def emulate(model: ir.Model, inputs: Mapping[str, Array]) -> dict[str, Array]:
-    """Return every value of the main graph for a batch of inputs.
-
-    Integers are exact as long as they stay below 2**53 (they are kept in float64 between layers, so that dot products
-    run in BLAS), which the accumulators' data types guarantee; element-wise tails are evaluated in float64.  Quantized
-    constants are computed in the float32 they are stored in, as every runtime does.
+    Integers are exact whatever their magnitude, see `evaluate_exactly`; element-wise tails are evaluated in float64.
+    Quantized constants are computed in the float32 they are stored in, as every runtime does.
 
     Args:
         model: a QONNX or hardware graph.
-        inputs: graph inputs by name, the batch first; the batch may be larger than the graph's.
+        inputs: values by name, the batch first; the batch may be larger than the graph's.  Usually the graph's
+            inputs; a value in the middle that is given is not computed, nor is what only it depends on.
+        overflow: ``"error"`` stops where a hardware layer's sum does not fit the accumulator that the graph declares;
+            ``"wrap"`` goes on with its lowest bits, as hardware does, so that a too narrow accumulator gives the
+            wrong answer that it would give there.
+        keep: names of the values to return; everything else is dropped as soon as its last reader has run, and what
+            they do not need is not computed.  ``"outputs"`` stands for the graph's outputs.
 
     Returns:
-        Arrays by value name.
+        Arrays by value name: float64; int64 or object where integers are too large for float64.
 
     Raises:
-        AccumulatorOverflowError: a final sum does not fit its MVAU's ``accDataType``.
-        KeyError: an input is missing.
+        AccumulatorOverflowError: a final sum does not fit the data type that its layer declares.
+        KeyError: an input is missing, or a value of ``keep`` is not in the graph.
         UnsupportedOperatorError: an operator has no golden function.
     """
-    values: dict[ir.Value, Array] = {}
-    for value in model.graph.inputs:
-        if value.const_value is None:
-            name = value.name or ""
-            if name not in inputs:
-                raise KeyError(f"expected an input named {name!r}, got {sorted(inputs)}")
-            values[value] = np.asarray(inputs[name], dtype=np.float64)
-    for node in nodes_of(model):
-        if constant(node.outputs[0]) is not None:
+    values = _given(model, inputs)
+    wanted = _wanted(model, keep)
+    nodes = _needed(model, values, wanted)
+    _require_inputs(model, inputs, nodes, values, wanted)
+    readers = Counter(value for node in nodes for value in node.inputs if value is not None)
+    for node in nodes:
+        for output, array in zip(node.outputs, _run(node, values, overflow), strict=False):
+            values[output] = array
+        for value in node.inputs:
+            if value is not None:
+                readers[value] -= 1
+                if keep != "all" and value not in wanted and not readers[value]:
+                    values.pop(value, None)
+    return {value.name or "": array for value, array in values.items() if keep == "all" or value in wanted}
+
+
+def _given(model: ir.Model, inputs: Mapping[str, Array]) -> dict[ir.Value, Array]:
+    candidates = [value for value in model.graph.inputs if value.const_value is None]
+    candidates += [value for node in model.graph for value in node.outputs]
+    return {value: _floats(inputs[value.name or ""]) for value in candidates if (value.name or "") in inputs}
+
+
+def _floats(array: Array) -> Array:
+    array = np.asarray(array)
+    return array if array.dtype == object else array.astype(np.float64, copy=False)
+
+
+def _wanted(model: ir.Model, keep: Collection[str] | Literal["all", "outputs"]) -> set[ir.Value]:
+    if keep == "outputs":
+        return set(model.graph.outputs)
+    known = {value.name or "": value for node in model.graph for value in node.outputs}
+    if keep == "all":
+        return set(known.values())
+    known |= {value.name or "": value for value in model.graph.inputs}
+    missing = sorted(set(keep) - known.keys())
+    if missing:
+        raise KeyError(f"expected names of values of the graph to keep, got {missing[0]!r}, which is not one")
+    return {known[name] for name in keep}
+
+
+def _needed(model: ir.Model, given: Mapping[ir.Value, Array], wanted: set[ir.Value]) -> list[ir.Node]:
+    """Return the nodes that the wanted values depend on, down to given values and constants, in graph order."""
+    needed: set[ir.Node] = set()
+    pending = [value for value in wanted if value not in given]
+    while pending:
+        node = pending.pop().producer()
+        if node is None or node in needed or constant(node.outputs[0]) is not None:
             continue
-        operands = [None if value is None else _operand(value, values) for value in node.inputs]
-        if not any(value in values for value in node.inputs):
-            operands = [constant(value) for value in node.inputs]
-        outputs = evaluate_outputs(node.op_type, attributes_of(node), operands, len(node.outputs))
-        for value, output in zip(node.outputs, outputs, strict=False):
-            values[value] = np.asarray(output, dtype=np.float64)
-        if is_hardware(node) and layer_type(node) in {"MVAU", "VVAU"} and len(node.inputs) == 2:
-            _check_accumulator(node, values[node.outputs[0]])
-    return {value.name or "": array for value, array in values.items()}
+        needed.add(node)
+        pending += [value for value in node.inputs if value is not None and value not in given]
+    return [node for node in nodes_of(model) if node in needed]
 
 
-def _operand(value: ir.Value, values: dict[ir.Value, Array]) -> Array:
+def _require_inputs(
+    model: ir.Model,
+    inputs: Mapping[str, Array],
+    nodes: list[ir.Node],
+    given: Mapping[ir.Value, Array],
+    wanted: set[ir.Value],
+) -> None:
+    read = {value for node in nodes for value in node.inputs} | wanted
+    for value in model.graph.inputs:
+        if value.const_value is None and value in read and value not in given:
+            raise KeyError(f"expected an input named {value.name or ''!r}, got {sorted(inputs)}")
+
+
+def _run(node: ir.Node, values: Mapping[ir.Value, Array], overflow: Overflow) -> list[Array]:
+    attributes = attributes_of(node)
+    if not any(value in values for value in node.inputs):
+        constants = [constant(value) for value in node.inputs]
+        outputs = evaluate_outputs(node.op_type, attributes, constants, len(node.outputs))
+        return [np.asarray(output, dtype=np.float64) for output in outputs]
+    operands = [None if value is None else _operand(value, values) for value in node.inputs]
+    if not has_accumulator(node):
+        return evaluate_exactly(node, attributes, operands)
+    thresholds = operands.pop() if layer_type(node) in _WITH_THRESHOLDS and len(operands) > _DATA_AND_WEIGHTS else None
+    (sums,) = evaluate_exactly(node, attributes, operands)
+    sums = accumulate(node, attributes, sums, overflow)
+    if thresholds is None:
+        return [sums]
+    return [np.asarray(evaluate("Thresholding", attributes, [sums, thresholds]), dtype=np.float64)]
+
+
+def _operand(value: ir.Value, values: Mapping[ir.Value, Array]) -> Array:
     if value in values:
         return values[value]
     array = constant(value)
     if array is None:
         raise KeyError(f"value {value.name!r} is read before it is computed: sort the graph")
     return array.astype(np.float64) if array.dtype.kind == "f" else array
-
-
-def _check_accumulator(node: ir.Node, sums: Array) -> None:
-    name = attributes_of(node).get("accDataType", FINN_ACCUMULATOR)
-    holds = range_of(named(name))
-    if sums.size and not holds.low <= sums.min() <= sums.max() <= holds.high:
-        channel = int(np.argwhere((sums < holds.low) | (sums > holds.high))[0][-1])
-        raise AccumulatorOverflowError(
-            f"{node.name!r}, channel {channel}: accDataType {name} holds [{holds.low}, {holds.high}], "
-            f"found a sum in [{sums.min():.0f}, {sums.max():.0f}]"
-        )

@@ -93,3 +93,17 @@ def test_inputs_with_a_default_need_not_be_given() -> None:
     proto.graph.input.append(type(graph.input)(name=name, type=graph.input.type))
     model = ir.serde.deserialize_model(proto)
     assert emulate(model, {"x": np.ones((1, 1))})[output].item() == 4
+
+
+def test_values_to_keep_and_to_start_from() -> None:
+    model = small_network()
+    image = np.random.default_rng(0).integers(-2, 10, size=(3, 1, 4, 4)) / 4
+    everything = emulate(model, {"x": image})
+    output = str(model.graph.outputs[0].name)
+    assert list(emulate(model, {"x": image}, keep="outputs")) == [output]
+    middle = next(str(node.outputs[0].name) for node in model.graph if node.op_type == "MaxPool")
+    assert emulate(model, {"x": image}, keep=[middle]).keys() == {middle}
+    started = emulate(model, {middle: everything[middle]}, keep="outputs")
+    np.testing.assert_array_equal(started[output], everything[output])
+    with pytest.raises(KeyError, match="names of values of the graph to keep, got 'nothing'"):
+        emulate(model, {"x": image}, keep=["nothing"])
