@@ -15,6 +15,7 @@ from finn_transforms.passes._extract_linear import LINEAR
 from finn_transforms.passes._extract_moves import MOVES, extract_concat, extract_split
 from finn_transforms.passes._extract_quantizer import extract_quantizer
 from finn_transforms.passes._extract_sums import POOLS, extract_addition
+from finn_transforms.passes._integer_tails import insert_quantizer
 from finn_transforms.passes._scaled import Factor, Scaled
 
 _Known = dict[ir.Value, Scaled]
@@ -109,6 +110,9 @@ def _extract(node: ir.Node, known: _Known) -> list[Scaled]:
             raise NoMatchError("one of its inputs is not quantized", "Quantize every branch")
         return [extract_concat(node, branches)]
     source = sources[0]
+    if source is None and node.op_type in LINEAR and node.inputs[0] is not None:
+        integers = insert_quantizer(node, node.inputs[0])
+        source = None if integers is None else Scaled(integers)
     if source is None:
         return []
     if node.op_type == "Split":

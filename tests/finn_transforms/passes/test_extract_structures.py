@@ -196,3 +196,25 @@ def test_truncation_keeps_the_ratio_of_its_scales() -> None:
     assert_same_values(graph, output)
     ExtractIntegers()(model)
     assert integer_datatype(only(model, "Trunc").outputs[0]).name == "UINT4"
+
+
+def test_a_tail_that_gives_only_integers_is_an_integer() -> None:
+    graph = GraphBuilder((1, 4))
+    graph.datatypes["x"] = "BIPOLAR"
+    halved = graph.node("Div", [graph.node("Add", ["x", graph.constant([1.0])]), graph.constant(2.0)])
+    weights = graph.weights(np.random.default_rng(4).integers(-2, 2, size=(4, 3)))
+    output = graph.node("MatMul", [halved, weights])
+    model = graph.model(output)
+    x = np.random.default_rng(5).choice([-1.0, 1.0], size=(8, 4))
+    before = emulate(model, {"x": x})[output]
+    ExtractIntegers()(model)
+    np.testing.assert_array_equal(emulate(model, {"x": x})[str(model.graph.outputs[0].name)], before)
+    assert integer_datatype(only(model, "MatMul").inputs[0]).name == "BINARY"
+
+
+def test_a_tail_that_gives_other_numbers_too_is_not() -> None:
+    graph = GraphBuilder((1, 4))
+    graph.datatypes["x"] = "INT2"
+    shifted = graph.node("Add", ["x", graph.constant(0.5)])
+    model = graph.model(graph.node("MatMul", [shifted, graph.weights(np.ones((4, 3)))]))
+    assert not ExtractIntegers()(model).modified
