@@ -23,7 +23,7 @@ from rich.progress import Progress
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from benchmarks.recording import RESULTS, record
-from tests.support.fuzz import EXPECTED_REFUSALS, check_finn, check_stages
+from tests.support.fuzz import EXPECTED_REFUSALS, check_finn, check_graph
 from tests.support.random_graphs import Graph, graphs
 
 
@@ -50,7 +50,7 @@ def main(
         )
         @given(spec=graphs)
         def run(spec: Graph) -> None:
-            outcome = check_stages(spec)
+            outcome = check_graph(spec)
             counts["networks"] += 1
             operators.update(outcome.operators)
             for text in outcome.refusals:
