@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
 import torch
+from brevitas.nn import QuantUpsample, QuantUpsamplingNearest2d
 from brevitas.nn.mixin.base import QuantRecurrentLayerMixin
 from brevitas.proxy.quant_proxy import QuantProxyProtocol
 from numpy.typing import NDArray
@@ -101,7 +103,19 @@ def export_mode(model: nn.Module, example: tuple[Tensor, ...], *, dynamo: bool) 
         }
         manager.set_export_mode(model, enabled=True)
         model.apply(lambda module: _override_act_caching_mode(module, enabled=False))
+        if dynamo:
+            model.apply(_take_plain_tensors)
         yield tagged
+
+
+def _take_plain_tensors(module: nn.Module) -> None:
+    """Let a module that repeats values do so on what quantizers hand on to the dynamo exporter.
+
+    Brevitas's own reads the quantized tensor's value, and there is only the value.
+    """
+    repeats = isinstance(module, QuantUpsample) and module.mode == "nearest"
+    if repeats or isinstance(module, QuantUpsamplingNearest2d):
+        module.forward = partial(nn.Upsample.forward, module)
 
 
 def quantizers(model: nn.Module) -> dict[str, Any]:

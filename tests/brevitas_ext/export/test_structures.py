@@ -90,6 +90,44 @@ def transposed():
     )
 
 
+def enlarged():
+    """Super resolution's two ways to more pixels, the second one by repeating them."""
+    return Wired(
+        lambda parts, x: parts["conv"](parts["nearest"](parts["relu"](parts["shuffle"](parts["source"](x))))),
+        source=quantized_input(),
+        shuffle=nn.PixelShuffle(2),
+        relu=quantized_input(signed=False),
+        nearest=qnn.QuantUpsamplingNearest2d(scale_factor=2),
+        conv=qnn.QuantConv2d(1, 2, 3, padding=1, weight_bit_width=4),
+    )
+
+
+def repeated():
+    return Wired(
+        lambda parts, x: parts["conv"](parts["nearest"](parts["source"](x))),
+        source=quantized_input(),
+        nearest=qnn.QuantUpsample(scale_factor=2, mode="nearest"),
+        conv=qnn.QuantConv2d(4, 2, 3, weight_bit_width=4),
+    )
+
+
+def joined():
+    """A skip connection that is concatenated behind a transposed convolution, both sides with one quantizer."""
+
+    def wiring(parts, x):
+        skip = parts["same"](x)
+        up = parts["same"](parts["up"](parts["pool"](skip)))
+        return parts["conv"](torch.cat([up, skip], dim=1))
+
+    return Wired(
+        wiring,
+        same=quantized_input(signed=False),
+        pool=nn.MaxPool2d(2),
+        up=qnn.QuantConvTranspose2d(4, 4, 2, stride=2, weight_bit_width=4),
+        conv=qnn.QuantConv2d(8, 2, 3, weight_bit_width=4),
+    )
+
+
 def roundings():
     def act(name):
         return quantized_input(float_to_int_impl_type=FloatToIntImplType[name])
@@ -108,15 +146,23 @@ STRUCTURES = {
     "residual": (residual, MAPS),
     "pooled": (pooled, MAPS),
     "transposed": (transposed, MAPS),
+    "enlarged": (enlarged, MAPS),
+    "repeated": (repeated, MAPS),
+    "joined": (joined, MAPS),
     "roundings": (roundings, FLAT),
 }
 
 
-@pytest.mark.parametrize("name", STRUCTURES)
-def test_structures(name, tmp_path):
+IMAGES_OUT = ("pooled", "transposed", "enlarged", "repeated", "joined", "residual")
+
+
+@pytest.mark.parametrize(
+    ("name", "exporter"), [*((name, "torchscript") for name in STRUCTURES), *((name, "dynamo") for name in IMAGES_OUT)]
+)
+def test_structures(name, exporter, tmp_path):
     build, shape = STRUCTURES[name]
     model = trained(build(), shape)
-    exported = export(model, torch.randn(shape), tmp_path)
+    exported = export(model, torch.randn(shape), tmp_path, exporter)
     verification = verify_export(model, exported.path, torch.randn(4 * shape[0], *shape[1:]))
     assert verification.ok, str(verification)
     assert verification.absent == ()

@@ -6,10 +6,41 @@ from collections.abc import Sequence
 
 import brevitas.nn as qnn
 from brevitas.quant import Int8WeightPerTensorFloat, Int32Bias, TruncTo8bit
-from brevitas_examples.bnn_pynq.models.resnet import QuantBasicBlock
 from torch import Tensor, nn
 
 from tests.support.model_zoo.feedforward import Value, convolution, pixels, relu
+
+
+class BasicBlock(nn.Module):
+    """Two convolutions beside a shortcut; both sides end in one ReLU quantizer, so that the sum is one of integers.
+
+    Args:
+        inputs: channels of the input.
+        outputs: channels of the output; where they are more, the image is halved and the shortcut is a convolution.
+        bits: of weights and activations.
+        shared: the quantizer that the input comes from.
+    """
+
+    def __init__(self, inputs: int, outputs: int, bits: int, shared: nn.Module) -> None:
+        super().__init__()
+        stride = 1 if inputs == outputs else 2
+        self.shared = shared if stride == 1 else relu(bits)
+        self.branch = nn.Sequential(
+            convolution(inputs, outputs, 3, bits, padding=1, stride=stride),
+            nn.BatchNorm2d(outputs),
+            relu(bits),
+            convolution(outputs, outputs, 3, bits, padding=1),
+            nn.BatchNorm2d(outputs),
+            self.shared,
+        )
+        self.shortcut = nn.Sequential()
+        if stride != 1:
+            shortcut = convolution(inputs, outputs, 1, bits, stride=stride)
+            self.shortcut = nn.Sequential(shortcut, nn.BatchNorm2d(outputs), self.shared)
+        self.out = relu(bits)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.out(self.branch(x) + self.shortcut(x))
 
 
 class ResNet(nn.Module):
@@ -28,20 +59,12 @@ class ResNet(nn.Module):
         self.stem = nn.Sequential(
             pixels(), convolution(3, widths[0], 3, 8, padding=1), nn.BatchNorm2d(widths[0]), shared
         )
-        stages: list[nn.Module] = []
+        stages: list[BasicBlock] = []
         inputs = widths[0]
-        for stage, (width, count) in enumerate(zip(widths, blocks, strict=True)):
-            for index in range(count):
-                block = QuantBasicBlock(
-                    in_planes=inputs,
-                    planes=width,
-                    stride=2 if stage and not index else 1,
-                    shared_quant_act=shared,
-                    act_bit_width=bits,
-                    weight_bit_width=bits,
-                )
-                stages.append(block)
-                inputs, shared = width, block.relu_out
+        for width, count in zip(widths, blocks, strict=True):
+            for _ in range(count):
+                stages.append(BasicBlock(inputs, width, bits, shared))
+                inputs, shared = width, stages[-1].out
         self.stages = nn.Sequential(*stages)
         self.pool = qnn.TruncAvgPool2d(
             side // 2 ** (len(widths) - 1), trunc_quant=TruncTo8bit, float_to_int_impl_type="FLOOR"
