@@ -107,6 +107,25 @@ def _average_pool(attributes: dict[str, Any], x: Tensor) -> Tensor | None:
     return pool(padded, attributes["kernel_shape"], stride=attributes.get("strides", 1))
 
 
+def _nearest(
+    attributes: dict[str, Any],
+    x: Tensor,
+    _roi: Tensor | None = None,
+    scales: Tensor | None = None,
+    sizes: Tensor | None = None,
+) -> Tensor | None:
+    """Repeats elements, as torch writes it: each output reads the input at its index divided by the factor."""
+    form = {name: attributes.get(name, b"") for name in ("mode", "coordinate_transformation_mode", "nearest_mode")}
+    if list(form.values()) != [b"nearest", b"asymmetric", b"floor"] or "axes" in attributes:
+        return None
+    factors = scales.tolist() if sizes is None and scales is not None else []
+    if len(factors) != x.ndim or any(factor < 1 or factor != int(factor) for factor in factors):
+        return None
+    for axis, factor in enumerate(factors):
+        x = x.repeat_interleave(int(factor), axis)
+    return x
+
+
 def _explicit(attributes: dict[str, Any]) -> bool:
     return bool(attributes.get("auto_pad", b"NOTSET") == b"NOTSET")
 
@@ -129,4 +148,5 @@ _FAST: dict[str, Callable[..., Tensor | None]] = {
     "Conv": _convolution,
     "ConvTranspose": _transposed_convolution,
     "MaxPool": _max_pool,
+    "Resize": _nearest,
 }

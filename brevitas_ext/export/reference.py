@@ -15,7 +15,7 @@ from brevitas_ext.qonnx_ops.catalogue import read_quantizer
 
 LINEAR: Final = frozenset({
     "Add", "AveragePool", "Conv", "ConvTranspose", "Gemm", "GlobalAveragePool", "MatMul", "Mul", "ReduceMean",
-    "ReduceSum", "Sum",
+    "ReduceSum", "Resize", "Sum",
 })  # fmt: skip
 """Sums of products: the same operator on the magnitudes adds up the magnitudes of all terms."""
 

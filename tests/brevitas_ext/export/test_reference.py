@@ -60,6 +60,17 @@ def test_shortcuts_equal_the_reference_implementation(name):
     np.testing.assert_allclose(found, by_onnx(node, *inputs), rtol=1e-12, atol=1e-12)
 
 
+@pytest.mark.parametrize(
+    ("factors", "nearest_mode"), [((2, 3), "floor"), ((1, 2), "floor"), ((2, 2), "ceil"), ((1.5, 2), "floor")]
+)
+def test_nearest_resize_equals_the_reference_implementation(factors, nearest_mode):
+    """Whole factors are repetitions; the others are left to ONNX's own implementation."""
+    attributes = {"coordinate_transformation_mode": "asymmetric", "mode": "nearest", "nearest_mode": nearest_mode}
+    node = helper.make_node("Resize", ["x", "", "scales"], ["y"], **attributes)
+    x, scales = RNG.standard_normal((2, 3, 4, 2)), np.array([1, 1, *factors])
+    np.testing.assert_array_equal(run_node(node, [x, None, scales], OPSET)[0], by_onnx(node, x, scales))
+
+
 def test_other_operators_and_missing_inputs():
     x = RNG.standard_normal((2, 3))
     clip = helper.make_node("Clip", ["x", "", "high"], ["y"])
