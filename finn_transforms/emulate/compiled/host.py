@@ -1,0 +1,153 @@
+"""What runs before and behind the accelerator, in float64 as in the emulator: quantizers and element-wise tails."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import onnx_ir as ir
+from numpy.typing import NDArray
+
+from brevitas_ext.qonnx_ops.rounding import Rounding
+from finn_transforms.analysis.attributes import attributes_of
+from finn_transforms.analysis.constants import constant
+from finn_transforms.analysis.matching import NoMatchError
+from finn_transforms.analysis.quantizer import Quantizer, read_quantizer
+from finn_transforms.emulate.compiled.builder import Builder
+from finn_transforms.emulate.compiled.stream import UINT8_HIGHEST, CannotCompileError, Stream, ends, float64
+
+ARITHMETIC = {"Add", "Div", "Mul", "Sub"}
+"""Operators whose float64 results IEEE 754 defines, so that onnxruntime and numpy agree bit for bit."""
+
+
+def arithmetic(builder: Builder, node: ir.Node, operands: list[Stream | None]) -> Stream:
+    """Add an element-wise operator on real numbers."""
+    names = []
+    rank = max(operand.rank for operand in operands if operand is not None)
+    for value, operand in zip(node.inputs, operands, strict=True):
+        if operand is not None:
+            names.append(float64(builder, operand.plain()).name)
+            continue
+        array = constant(value)
+        if array is None:
+            raise CannotCompileError(f"{node.op_type} {node.name!r}: its input is neither computed nor constant")
+        rank = max(rank, array.ndim)
+        names.append(builder.constant(array.astype(np.float64)))
+    return Stream(name=builder.node(node.op_type, names), kind="float64", rank=rank)
+
+
+def quantizer(builder: Builder, node: ir.Node, source: Stream, divided: tuple[Stream, Any] | None) -> Stream:
+    """Add a quantizer to integers.
+
+    Args:
+        builder: where it is added.
+        node: a ``Quant`` with scale 1.
+        source: its input.
+        divided: the numerator and the divisor where its input is a quotient of the graph's float32 input.
+
+    Raises:
+        CannotCompileError: it does not give integers, or they do not fit eight bits.
+    """
+    try:
+        read = read_quantizer(node)
+    except NoMatchError as why:
+        raise CannotCompileError(f"{node.op_type} {node.name!r}: {why.reason}") from why
+    codes = read.integers
+    if np.any(read.scale != 1) or codes.high - codes.low > UINT8_HIGHEST:
+        raise CannotCompileError(
+            f"{node.op_type} {node.name!r}: expected integers of up to 8 bits (scale 1), found scale "
+            f"{read.scale.ravel()[:4].tolist()} and {read.bits} bits; run ExtractIntegers first, or use emulate"
+        )
+    code = None if divided is None else _in_float32(builder, read, *divided)
+    if code is None:
+        code = _in_float64(builder, read, float64(builder, source).name)
+    low, high = ends(codes)
+    return replace(source, name=code, kind="uint8", low=low, high=high, factor=1, offset=codes.low)
+
+
+def _in_float32(builder: Builder, read: Quantizer, numerator: Stream, divisor: NDArray[Any]) -> str | None:
+    """Add onnxruntime's quantizer where the division is exact in float32: by a power of two.
+
+    A result too small for float32 rounds to 0 either way, one too large saturates.
+    """
+    mantissa, _ = np.frexp(divisor)
+    if divisor.size != 1 or mantissa.item() != 0.5 or read.operator.rounding is not Rounding.ROUND:
+        return None
+    codes = read.integers
+    zero = -codes.low
+    if not 0 <= zero <= UINT8_HIGHEST:
+        return None
+    step, shift = builder.constant(np.float32(divisor.item())), builder.constant(np.uint8(zero))
+    code = builder.node("QuantizeLinear", [numerator.name, step, shift])
+    return clip(builder, code, UINT8_HIGHEST, codes.high - codes.low)
+
+
+def clip(builder: Builder, code: str, highest_possible: int, highest: int) -> str:
+    """Limit uint8 codes."""
+    if highest >= highest_possible:
+        return code
+    return builder.node("Clip", [code, builder.constant(np.uint8(0)), builder.constant(np.uint8(highest))])
+
+
+def _in_float64(builder: Builder, read: Quantizer, value: str) -> str:
+    codes = read.integers
+    low, high = (builder.constant(np.float64(end)) for end in (codes.low, codes.high))
+    value = _ROUNDINGS[read.operator.rounding](builder, builder.node("Clip", [value, low, high]))
+    if codes.low:
+        value = builder.node("Sub", [value, low])
+    return builder.cast(value, np.uint8)
+
+
+def _single(op_type: str) -> Any:
+    return lambda builder, value: builder.node(op_type, [value])
+
+
+def _signed(op_type: str) -> Any:
+    def rounded(builder: Builder, value: str) -> str:
+        sign, size = builder.node("Sign", [value]), builder.node("Abs", [value])
+        return builder.node("Mul", [sign, builder.node(op_type, [size])])
+
+    return rounded
+
+
+def _half(compare: str) -> Any:
+    def rounded(builder: Builder, value: str) -> str:
+        sign, size = builder.node("Sign", [value]), builder.node("Abs", [value])
+        whole = builder.node("Floor", [size])
+        fraction = builder.node("Sub", [size, whole])
+        away = builder.cast(builder.node(compare, [fraction, builder.constant(np.float64(0.5))]), np.float64)
+        return builder.node("Mul", [sign, builder.node("Add", [whole, away])])
+
+    return rounded
+
+
+_ROUNDINGS: dict[Rounding, Any] = {
+    Rounding.ROUND: _single("Round"),
+    Rounding.CEIL: _single("Ceil"),
+    Rounding.FLOOR: _single("Floor"),
+    Rounding.UP: _signed("Ceil"),
+    Rounding.DOWN: _signed("Floor"),
+    Rounding.HALF_UP: _half("GreaterOrEqual"),
+    Rounding.HALF_DOWN: _half("Greater"),
+}
+
+
+def moved(builder: Builder, node: ir.Node, source: Stream) -> Stream:
+    """Add a layer that only moves data; the batch stays free."""
+    source = source.plain()
+    attributes, shape = attributes_of(node), node.outputs[0].shape
+    if node.op_type == "Identity":
+        return source
+    source = source.uniform()
+    if node.op_type == "Transpose":
+        permutation = attributes.get("perm", list(range(source.rank))[::-1])
+        return source.renamed(builder.node("Transpose", [source.name], perm=list(permutation)))
+    if shape is None or not shape.is_static() or shape.numpy()[0] != 1:
+        raise CannotCompileError(f"{node.op_type} {node.name!r}: expected a shape that begins with 1, found {shape}")
+    sizes = [-1, *shape.numpy()[1:]]
+    result = builder.node("Reshape", [source.name, builder.constant(np.array(sizes, np.int64))])
+    return replace(source, name=result, rank=len(sizes))
+
+
+MOVES = {"Flatten", "Identity", "Reshape", "Squeeze", "Transpose", "Unsqueeze"}

@@ -1,0 +1,246 @@
+"""Translates a lowered graph, layer by layer, for onnxruntime."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import onnx_ir as ir
+from numpy.typing import NDArray
+
+from brevitas_ext.arith import IntRange
+from finn_transforms.analysis.attributes import attributes_of
+from finn_transforms.analysis.constants import constant
+from finn_transforms.analysis.datatypes import integer_datatype, named, range_of
+from finn_transforms.analysis.matching import (
+    FINN_ACCUMULATOR,
+    is_hardware,
+    is_quantizer,
+    layer_type,
+    nodes_of,
+    sole_consumer,
+)
+from finn_transforms.analysis.weights import counts_matches
+from finn_transforms.emulate.compiled.builder import CONTRIB, Builder
+from finn_transforms.emulate.compiled.host import ARITHMETIC, MOVES, arithmetic, moved, quantizer
+from finn_transforms.emulate.compiled.layers import Dot, plain_dot, thresholded_dot, with_offset
+from finn_transforms.emulate.compiled.steps import Steps
+from finn_transforms.emulate.compiled.stream import CannotCompileError, Stream, Window, ends, float32
+from finn_transforms.emulate.compiled.thresholds import thresholded
+
+Ints = NDArray[np.int64]
+
+
+class Translator:
+    """Holds the streams that the values of a graph have become.
+
+    Attributes:
+        builder: the graph that is written.
+        streams: by value.
+    """
+
+    def __init__(self, model: ir.Model) -> None:
+        self.builder = Builder()
+        self.streams: dict[ir.Value, Stream] = {}
+        for value in model.graph.inputs:
+            if value.const_value is None:
+                self.streams[value] = _input_stream(value)
+        for node in nodes_of(model):
+            if node.outputs[0] not in self.streams and constant(node.outputs[0]) is None:
+                self._add(node)
+
+    def output(self, value: ir.Value) -> str:
+        """Return the name of the float64 tensor that holds a graph output."""
+        stream = self.streams[value].plain()
+        if stream.kind == "float64":
+            return stream.name
+        return self.builder.cast(float32(self.builder, stream).name, np.float64)
+
+    def _add(self, node: ir.Node) -> None:
+        if is_quantizer(node):
+            self.streams[node.outputs[0]] = self._quantizer(node)
+            return
+        if node.domain == "" and node.op_type in MOVES:
+            self.streams[node.outputs[0]] = moved(self.builder, node, self._source(node))
+            return
+        if node.domain == "" and node.op_type in ARITHMETIC:
+            operands = [None if value is None else self.streams.get(value) for value in node.inputs]
+            self.streams[node.outputs[0]] = arithmetic(self.builder, node, operands)
+            return
+        layer = _LAYERS.get(layer_type(node)) if is_hardware(node) else None
+        if layer is None:
+            raise CannotCompileError(
+                f"{node.op_type} {node.name!r}: no kernel is known for it; known are {sorted(_LAYERS)} and, around "
+                f"them, quantizers, {sorted(ARITHMETIC)} and {sorted(MOVES)}; lower the graph to hardware, or use "
+                "emulate"
+            )
+        result = layer(self, node)
+        for output in node.outputs:
+            self.streams[output] = result
+
+    def _source(self, node: ir.Node, index: int = 0) -> Stream:
+        value = node.inputs[index]
+        if value is None or value not in self.streams:
+            raise CannotCompileError(f"{node.op_type} {node.name!r}: its input {index} is not computed")
+        return self.streams[value]
+
+    def _quantizer(self, node: ir.Node) -> Stream:
+        source = self._source(node).plain()
+        producer = node.inputs[0].producer() if node.inputs[0] is not None else None
+        if producer is not None and producer.op_type == "Div" and producer.domain == "":
+            numerator, divisor = producer.inputs[0], constant(producer.inputs[1])
+            stream = None if numerator is None else self.streams.get(numerator)
+            if stream is not None and divisor is not None and stream.kind == "float32" and stream.low is None:
+                return quantizer(self.builder, node, source, (stream, divisor))
+        return quantizer(self.builder, node, source, None)
+
+    def _dot(self, node: ir.Node, source: Stream, weights: Ints) -> Stream:
+        dot = Dot(name=node.name or "", source=source, weights=weights, counts_matches=counts_matches(node))
+        _check_accumulator(node, dot)
+        follower = _only_reader(node)
+        inside = constant(node.inputs[2]) if len(node.inputs) > 2 else None
+        if inside is not None:
+            return self._thresholds_of(node, dot, inside)
+        if follower is not None and is_hardware(follower) and layer_type(follower) == "Thresholding":
+            fused = self._fused(follower, dot)
+            if fused is not None:
+                self.streams[follower.outputs[0]] = fused
+                return fused
+        return plain_dot(self.builder, dot)
+
+    def _thresholds_of(self, node: ir.Node, dot: Dot, values: NDArray[Any]) -> Stream:
+        thresholds = _integer_thresholds(values, dot.weights.shape[1])
+        counts = thresholded_dot(self.builder, dot, thresholds)
+        if counts is None:
+            low, high = dot.extremes()
+            steps = Steps(thresholds=thresholds, low=low, high=high)
+            counts = thresholded(self.builder, plain_dot(self.builder, dot), steps, node.name or "")
+        return _activated(node, counts)
+
+    def _fused(self, node: ir.Node, dot: Dot) -> Stream | None:
+        values = constant(node.inputs[1])
+        if values is None:
+            return None
+        counts = thresholded_dot(self.builder, dot, _integer_thresholds(values, dot.weights.shape[1]))
+        return None if counts is None else _activated(node, counts)
+
+
+def _input_stream(value: ir.Value) -> Stream:
+    shape = value.shape
+    if shape is None:
+        raise CannotCompileError(f"{value.name}: expected an input of known shape, found none; infer shapes first")
+    data_type = integer_datatype(value)
+    low, high = (None, None) if data_type is None else ends(range_of(data_type))
+    return Stream(name=value.name or "", kind="float32", rank=len(shape), low=low, high=high)
+
+
+def _only_reader(node: ir.Node) -> ir.Node | None:
+    output = node.outputs[0]
+    return output.uses()[0].node if sole_consumer(output) else None
+
+
+def _check_accumulator(node: ir.Node, dot: Dot) -> None:
+    declared = named(attributes_of(node).get("accDataType", FINN_ACCUMULATOR))
+    low, high = dot.extremes()
+    if not range_of(declared).contains(IntRange(int(low.min()), int(high.max()))):
+        raise CannotCompileError(
+            f"{node.op_type} {node.name!r}: expected accDataType to hold [{low.min()}, {high.max()}], found "
+            f"{declared.name}; use emulate, which wraps around"
+        )
+
+
+def _integer_thresholds(values: NDArray[Any], channels: int) -> Ints:
+    rows = np.broadcast_to(np.ceil(values.astype(np.float64)), (channels, values.shape[1]))
+    return np.clip(rows, -(2**62), 2**62).astype(np.int64)
+
+
+def _activated(node: ir.Node, counts: Stream) -> Stream:
+    attributes = attributes_of(node)
+    if attributes.get("outputDataType") == "BIPOLAR":
+        return with_offset(counts, factor=2, offset=-1)
+    return with_offset(counts, factor=1, offset=int(attributes.get("ActVal", 0)))
+
+
+def _mvau(translator: Translator, node: ir.Node) -> Stream:
+    source, weights = translator._source(node), constant(node.inputs[1])
+    if weights is None:
+        raise CannotCompileError(f"{node.op_type} {node.name!r}: its weights are not constants")
+    if source.window is None and len(attributes_of(node).get("numInputVectors", [1])) == 1 and source.rank != 2:
+        # The layer reads a whole image as one vector.
+        shape = translator.builder.constant(np.array([-1, len(weights)], np.int64))
+        source = source.plain().renamed(translator.builder.node("Reshape", [source.name, shape]))
+        source = replace(source, rank=2)
+    return translator._dot(node, source, weights.astype(np.int64))
+
+
+def _vvau(translator: Translator, node: ir.Node) -> Stream:
+    source, weights = translator._source(node), constant(node.inputs[1])
+    if weights is None or source.window is None or not source.window.depthwise:
+        raise CannotCompileError(f"{node.op_type} {node.name!r}: expected constant weights behind a depthwise window")
+    return translator._dot(node, source, weights.reshape(len(weights), -1).T.astype(np.int64))
+
+
+def _padding(translator: Translator, node: ir.Node) -> Stream:
+    source = translator._source(node).plain()
+    top, left, bottom, right = attributes_of(node)["Padding"]
+    return replace(source, pads=(top, left, bottom, right))
+
+
+def _window_of(translator: Translator, node: ir.Node) -> Stream:
+    source, attributes = translator._source(node), attributes_of(node)
+    kernel, strides, dilations = (tuple(attributes[key]) for key in ("ConvKernelDim", "Stride", "Dilation"))
+    window = Window(kernel=kernel, strides=strides, dilations=dilations, depthwise=bool(attributes.get("depthwise", 0)))
+    return replace(source, window=window)
+
+
+def _pool(translator: Translator, node: ir.Node) -> Stream:
+    source, builder = translator._source(node), translator.builder
+    if attributes_of(node)["Function"] != "MaxPool" or source.window is None or any(source.pads):
+        raise CannotCompileError(f"{node.op_type} {node.name!r}: expected a maximum over an unpadded window")
+    window = source.window
+    attributes = {"kernel_shape": window.kernel, "strides": window.strides, "dilations": window.dilations}
+    source = replace(source, window=None)
+    if source.kind == "uint8":
+        return source.renamed(builder.node("NhwcMaxPool", [source.name], CONTRIB, **attributes))
+    first = builder.node("Transpose", [source.name], perm=[0, 3, 1, 2])
+    pooled = builder.node("MaxPool", [first], **attributes)
+    return source.renamed(builder.node("Transpose", [pooled], perm=[0, 2, 3, 1]))
+
+
+def _thresholding(translator: Translator, node: ir.Node) -> Stream:
+    source = float32(translator.builder, translator._source(node).plain())
+    values, channels = constant(node.inputs[1]), int(attributes_of(node)["NumChannels"])
+    if values is None:
+        raise CannotCompileError(f"{node.op_type} {node.name!r}: its thresholds are not constants")
+    low, high = (np.broadcast_to(end, (channels,)) for end in source.extremes())
+    steps = Steps(thresholds=_integer_thresholds(values, channels), low=low, high=high)
+    return _activated(node, thresholded(translator.builder, source, steps, node.name or ""))
+
+
+def _sum(translator: Translator, node: ir.Node) -> Stream:
+    left, right = (float32(translator.builder, translator._source(node, index).plain()) for index in (0, 1))
+    subtracts = layer_type(node) == "ElementwiseSub"
+    name = translator.builder.node("Sub" if subtracts else "Add", [left.name, right.name])
+    (low, high), (other_low, other_high) = left.extremes(), right.extremes()
+    low, high = (low - other_high, high - other_low) if subtracts else (low + other_low, high + other_high)
+    return Stream(name=name, kind="float32", rank=max(left.rank, right.rank), low=low, high=high)
+
+
+def _same(translator: Translator, node: ir.Node) -> Stream:
+    return translator._source(node)
+
+
+_LAYERS: dict[str, Callable[[Translator, ir.Node], Stream]] = {
+    "AddStreams": _sum,
+    "ConvolutionInputGenerator": _window_of,
+    "DuplicateStreams": _same,
+    "ElementwiseAdd": _sum,
+    "ElementwiseSub": _sum,
+    "FMPadding": _padding,
+    "MVAU": _mvau,
+    "Pool": _pool,
+    "Thresholding": _thresholding,
+    "VVAU": _vvau,
+}
