@@ -92,7 +92,8 @@ def dot_extremes(
 
     Args:
         weights: integers of shape (C, K), a row per output channel.
-        low: lowest value of the inputs, a scalar or one per input, shape (K,).
+        low: lowest value of the inputs: a scalar, one per input (K,), or, where each channel reads inputs of its own,
+            (C, K).
         high: highest value of the inputs, likewise.
         partial_sums: return the extremes over every partial sum in every order of accumulation (the empty sum,
             0, included) instead of those over the final sum.
@@ -111,20 +112,31 @@ def dot_extremes(
     matrix = integer_array("weights", weights)
     if matrix.ndim != 2:
         raise ValueError(f"weights: expected shape (C, K), got {matrix.shape}")
-    channels, k = matrix.shape
-    box_low, box_high = (_per_input(name, bound, k) for name, bound in (("low", low), ("high", high)))
-    if (crossed := np.flatnonzero(box_low > box_high)).size:
-        first = crossed[0]
-        raise ValueError(f"expected low <= high for every input, got [{box_low[first]}, {box_high[first]}] at {first}")
-    if k == 0:
-        return (np.array([0] * channels, dtype=object), np.array([0] * channels, dtype=object))
-    dtype = _dtype_that_holds(matrix, box_low, box_high)
-    at_low: IntArray = matrix.astype(dtype) * box_low.astype(dtype)
-    at_high: IntArray = matrix.astype(dtype) * box_high.astype(dtype)
-    smallest, largest = np.minimum(at_low, at_high), np.maximum(at_low, at_high)
+    box_low, box_high = (_per_input(name, bound, matrix.shape) for name, bound in (("low", low), ("high", high)))
+    if (crossed := np.argwhere(box_low > box_high)).size:
+        first = tuple(crossed[0])
+        at = "" if not first else f" at {first[-1]}"
+        raise ValueError(f"expected low <= high for every input, got [{box_low[first]}, {box_high[first]}]{at}")
     if partial_sums:
-        smallest, largest = np.minimum(smallest, 0), np.maximum(largest, 0)
-    return _python_ints(smallest.sum(axis=1)), _python_ints(largest.sum(axis=1))
+        # A term that is not added yet counts as 0, so a partial sum is a final sum over inputs that may also be 0.
+        box_low, box_high = np.asarray(np.minimum(box_low, 0)), np.asarray(np.maximum(box_high, 0))
+    dtype = _dtype_that_holds(matrix, box_low, box_high)
+    positive, negative = (side(matrix, 0).astype(dtype, copy=False) for side in (np.maximum, np.minimum))
+    ends = box_low.astype(dtype), box_high.astype(dtype)
+    lowest = _sum_of_products(positive, ends[0]) + _sum_of_products(negative, ends[1])
+    highest = _sum_of_products(positive, ends[1]) + _sum_of_products(negative, ends[0])
+    return _python_ints(lowest), _python_ints(highest)
+
+
+def _sum_of_products(matrix: IntArray, inputs: IntArray) -> IntArray:
+    """Return the sums (C,) of (C, K) times inputs of shape (), (K,) or (C, K)."""
+    if matrix.shape[1] == 0:
+        return np.zeros(len(matrix), dtype=np.int64)
+    if inputs.ndim == 0:
+        return np.asarray(matrix.sum(axis=1) * inputs[()])
+    if inputs.ndim == 1:
+        return np.asarray(matrix @ inputs)
+    return np.asarray((matrix * inputs).sum(axis=1))
 
 
 def integer_array(name: str, values: ArrayLike) -> IntArray:
@@ -140,17 +152,20 @@ def integer_array(name: str, values: ArrayLike) -> IntArray:
     raise TypeError(f"{name}: expected integers, got an array of {array.dtype}; round and convert them first")
 
 
-def _per_input(name: str, bound: ArrayLike, k: int) -> IntArray:
+def _per_input(name: str, bound: ArrayLike, shape: tuple[int, int]) -> IntArray:
     array = integer_array(name, bound)
-    if array.shape not in {(), (k,)}:
-        raise ValueError(f"{name}: expected a scalar or shape ({k},) to match weights, got {array.shape}")
-    return np.broadcast_to(array, (k,))
+    channels, k = shape
+    if array.shape not in {(), (k,), (channels, k)}:
+        raise ValueError(
+            f"{name}: expected a scalar, shape ({k},) or ({channels}, {k}) to match weights, got {array.shape}"
+        )
+    return array
 
 
 def _dtype_that_holds(matrix: IntArray, low: IntArray, high: IntArray) -> type:
-    """Return int64 where no product or sum can exceed it, else object (Python ints, slower)."""
+    """Return the fastest type in which no product or sum is rounded: float64 (BLAS), else Python ints."""
     factors = (_magnitude(matrix), max(_magnitude(low), _magnitude(high)), matrix.shape[1])
-    return np.int64 if sum(factor.bit_length() for factor in factors) <= 63 else object
+    return np.float64 if sum(factor.bit_length() for factor in factors) <= 53 else object
 
 
 def _magnitude(array: IntArray) -> int:

@@ -1,4 +1,4 @@
-"""Exact integer ranges of values, for a whole tensor, from what produces them.
+"""Exact integer ranges of values, element by element where they differ, from what produces them.
 
 An annotated data type says what a wire can carry; the producer often says more (a narrow-range quantizer, weights that
 bound their sum, thresholds that are never reached).
@@ -6,53 +6,78 @@ bound their sum, thresholds that are never reached).
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import onnx_ir as ir
 from numpy.typing import NDArray
 
-from brevitas_ext.arith import IntRange, dot_extremes
-from finn_transforms.analysis.attributes import attributes_of
+from brevitas_ext.arith import IntRange
+from finn_transforms.analysis.box import Box
 from finn_transforms.analysis.constants import constant
-from finn_transforms.analysis.datatypes import integer_datatype, named, range_of
-from finn_transforms.analysis.matching import NoMatchError, is_hardware, is_quantizer, layer_type, nodes_of
-from finn_transforms.analysis.quantizer import read_quantizer
-from finn_transforms.analysis.weights import can_change, counts_matches, weight_rows
+from finn_transforms.analysis.datatypes import integer_datatype, range_of
+from finn_transforms.analysis.linear import products_of
+from finn_transforms.analysis.matching import NoMatchError, layer_type, nodes_of
+from finn_transforms.analysis.products import Extremes
+from finn_transforms.analysis.ranges_elementwise import ELEMENTWISE_RANGES
+from finn_transforms.analysis.ranges_moves import MOVES
+from finn_transforms.analysis.ranges_quantizers import QUANTIZERS
+from finn_transforms.analysis.ranges_rules import Known, Rule, exact_integers
+from finn_transforms.analysis.ranges_sums import SUMS
 
-_MOVES_DATA = {"ConvolutionInputGenerator", "Flatten", "Identity", "Reshape", "Squeeze", "Transpose", "Unsqueeze"}
-_SAME_RANGE = _MOVES_DATA | {"MaxPool"}
+_RULES: dict[str, Rule] = {**ELEMENTWISE_RANGES, **MOVES, **QUANTIZERS, **SUMS}
 
 
-def integer_ranges(model: ir.Model) -> dict[ir.Value, IntRange]:
-    """Return the range of every value of the main graph that is annotated with an integer data type."""
-    ranges: dict[ir.Value, IntRange] = {}
+def integer_ranges(model: ir.Model, inputs: Mapping[str, IntRange | Box] | None = None) -> dict[ir.Value, Box]:
+    """Return the box of every value of the main graph that is annotated with an integer data type.
+
+    A value whose producer has no rule, or one that says nothing here, has the range of its data type.
+
+    Args:
+        model: a graph of integers, at any stage between `ExtractIntegers` and hardware.
+        inputs: what is known beyond the graph, by name of a graph input or of any other integer value, for all
+            elements or, as a box of the value's rank, e.g. per channel.
+
+    Raises:
+        ValueError: a name in ``inputs`` is no integer value of the graph, or its box has another rank.
+    """
+    given = dict(inputs or {})
+    known: dict[ir.Value, Box] = {}
     for value in (*model.graph.inputs, *model.graph.initializers.values()):
-        if (data_type := integer_datatype(value)) is not None:
-            ranges[value] = range_of(data_type)
+        if integer_datatype(value) is not None:
+            known[value] = _given(value, given) or _constant_box(value) or _annotated(value)
     for node in nodes_of(model):
-        output = node.outputs[0]
-        if (data_type := integer_datatype(output)) is None:
-            continue
-        known = _known_range(node, ranges)
-        annotated = range_of(data_type)
-        ranges[output] = annotated if known is None else known
-    return ranges
+        outputs = [value for value in node.outputs if integer_datatype(value) is not None]
+        if outputs:
+            boxes = _apply(node, known)
+            for value in outputs:
+                known[value] = _given(value, given) or boxes.get(value) or _annotated(value)
+    if given:
+        raise ValueError(f"inputs: expected names of integer values of the graph, got {sorted(given)}")
+    return known
 
 
-def sum_extremes(node: ir.Node, inputs: IntRange) -> tuple[NDArray[Any], NDArray[Any]] | None:
+def sum_extremes(node: ir.Node, inputs: Box | IntRange) -> Extremes | None:
     """Return the extremes, per output channel, of every partial sum of a linear node, in any order.
 
     Args:
-        node: a ``Conv``, ``MatMul`` or ``MVAU``; weights of an ``MVAU`` that are not in the graph, or that can change
-            at run time, count with the range of their data type.
-        inputs: range of its input; zero padding is taken into account here.
+        node: a ``Conv``, ``ConvTranspose``, ``MatMul``, ``MVAU`` or ``VVAU``; weights of a hardware layer that are
+            not in the graph, or that can change at run time, count with the range of their data type.  A layer that
+            counts equal bits adds up matches.
+        inputs: range of its input; padding that the node does itself is taken into account here.
 
     Returns:
         Two object arrays (C,), or None where the weights are not integer constants or nothing is added.
     """
-    return _extremes(node, inputs, partial_sums=True)
+    products = products_of(node, _box(node, inputs))
+    return None if products is None else products.partial_sums()
+
+
+def final_extremes(node: ir.Node, inputs: Box | IntRange) -> Extremes | None:
+    """Return the extremes, per output channel, of the final sum of a linear node; see `sum_extremes`."""
+    products = products_of(node, _box(node, inputs))
+    return None if products is None else products.final_sums()
 
 
 def hull(extremes: tuple[NDArray[Any], NDArray[Any]]) -> IntRange:
@@ -60,98 +85,54 @@ def hull(extremes: tuple[NDArray[Any], NDArray[Any]]) -> IntRange:
     return IntRange(int(np.min(extremes[0])), int(np.max(extremes[1])))
 
 
-def _known_range(node: ir.Node, ranges: dict[ir.Value, IntRange]) -> IntRange | None:
-    name = layer_type(node)
-    if is_quantizer(node):
-        return _quantizer_range(node)
-    source = None if node.inputs[0] is None else ranges.get(node.inputs[0])
-    if source is None:
+def _box(node: ir.Node, inputs: Box | IntRange) -> Box:
+    return inputs if isinstance(inputs, Box) else Box.uniform(inputs, rank=_rank(node.inputs[0]))
+
+
+def _rank(value: ir.Value | None) -> int:
+    return 1 if value is None or value.shape is None else value.shape.rank()
+
+
+def _given(value: ir.Value, given: dict[str, IntRange | Box]) -> Box | None:
+    """Take what the user knows about a value, if anything."""
+    user = given.pop(value.name or "", None)
+    if user is None:
         return None
-    if name in _SAME_RANGE:
-        return source
-    rule = _RULES.get(name)
-    return None if rule is None else rule(node, source)
+    box = user if isinstance(user, Box) else Box.uniform(user, rank=_rank(value))
+    if box.low.ndim != _rank(value):
+        raise ValueError(f"inputs: expected a box of rank {_rank(value)} for {value.name!r}, got shape {box.shape}")
+    return box
 
 
-def _quantizer_range(node: ir.Node) -> IntRange | None:
+def _constant_box(value: ir.Value) -> Box | None:
+    array = constant(value)
+    if array is None or not array.size:
+        return None
+    ends = exact_integers(np.array([array.min(), array.max()]))
+    return None if ends is None else Box.uniform(IntRange(ends[0], ends[1]), rank=array.ndim)
+
+
+def _annotated(value: ir.Value) -> Box:
+    data_type = integer_datatype(value)
+    if data_type is None:
+        raise ValueError(f"expected an integer value, got {value.name!r}")
+    step = 2 if data_type.name == "BIPOLAR" else 1
+    return Box.uniform(range_of(data_type), rank=_rank(value), step=step)
+
+
+def _apply(node: ir.Node, known: Known) -> dict[ir.Value, Box]:
+    """Return the boxes that a node's rule gives."""
+    rule = _RULES.get(layer_type(node))
+    if rule is None:
+        return {}
     try:
-        return read_quantizer(node).integers
+        found = rule(node, known)
     except NoMatchError:
-        return None
-
-
-def _padding_range(_node: ir.Node, source: IntRange) -> IntRange:
-    return source.union(IntRange(0, 0))
-
-
-def _pool_range(node: ir.Node, source: IntRange) -> IntRange | None:
-    return source if attributes_of(node).get("Function") == "MaxPool" else None
-
-
-def _padded(node: ir.Node, inputs: IntRange) -> IntRange:
-    attributes = attributes_of(node)
-    is_padded = any(attributes.get("pads", ())) or attributes.get("auto_pad", "NOTSET") not in {"NOTSET", "VALID"}
-    return inputs.union(IntRange(0, 0)) if is_padded else inputs
-
-
-def _extremes(node: ir.Node, inputs: IntRange, *, partial_sums: bool) -> tuple[NDArray[Any], NDArray[Any]] | None:
-    rows = weight_rows(node)
-    if is_hardware(node):
-        if layer_type(node) != "MVAU" or counts_matches(node):
-            return None
-        if rows is None or can_change(node):
-            return _extremes_of_any_weights(node, inputs)
-    if rows is None or _has_bias(node):
-        return None
-    box = _padded(node, inputs)
-    return dot_extremes(rows, box.low, box.high, partial_sums=partial_sums)
-
-
-def _has_bias(node: ir.Node) -> bool:
-    return node.op_type == "Conv" and len(node.inputs) > 2 and node.inputs[2] is not None
-
-
-def _extremes_of_any_weights(node: ir.Node, inputs: IntRange) -> tuple[NDArray[Any], NDArray[Any]] | None:
-    attributes = attributes_of(node)
-    weight_type = named(attributes["weightDataType"])
-    if not weight_type.is_integer():
-        return None
-    weights = range_of(weight_type)
-    # Every weight at the same end of its range drives each product, and so the sum, to one of its extremes.
-    rows = [[bound] * attributes["MW"] for bound in (weights.low, weights.high)]
-    worst = hull(dot_extremes(rows, inputs.low, inputs.high, partial_sums=True))
-    channels = attributes["MH"]
-    return np.full(channels, worst.low, dtype=object), np.full(channels, worst.high, dtype=object)
-
-
-def _sum_range(node: ir.Node, source: IntRange) -> IntRange | None:
-    extremes = _extremes(node, source, partial_sums=False)
-    if extremes is None:
-        return None
-    if is_hardware(node) and len(node.inputs) > 2:
-        return _threshold_range(constant(node.inputs[2]), node, hull(extremes))
-    return hull(extremes)
-
-
-def _thresholding_range(node: ir.Node, source: IntRange) -> IntRange | None:
-    return _threshold_range(constant(node.inputs[1]), node, source)
-
-
-def _threshold_range(thresholds: NDArray[Any] | None, node: ir.Node, source: IntRange) -> IntRange | None:
-    attributes = attributes_of(node)
-    if thresholds is None or can_change(node) or attributes.get("outputDataType") == "BIPOLAR":
-        return None
-    bias = int(attributes.get("ActVal", 0))
-    always = int((thresholds <= source.low).sum(axis=1).min())
-    reached = int((thresholds <= source.high).sum(axis=1).max())
-    return IntRange(bias + always, bias + reached)
-
-
-_RULES: dict[str, Callable[[ir.Node, IntRange], IntRange | None]] = {
-    "Conv": _sum_range,
-    "FMPadding": _padding_range,
-    "MVAU": _sum_range,
-    "MatMul": _sum_range,
-    "Pool": _pool_range,
-    "Thresholding": _thresholding_range,
-}
+        # A shape is not known; neither is then where channels are.
+        return {}
+    boxes = [found] * len(node.outputs) if found is None or isinstance(found, Box) else list(found)
+    return {
+        value: box
+        for value, box in zip(node.outputs, boxes, strict=True)
+        if box is not None and (value.shape is None or box.low.ndim == _rank(value))
+    }

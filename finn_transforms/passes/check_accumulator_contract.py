@@ -18,6 +18,7 @@ from brevitas_ext.qonnx_ops import (
     read_contract,
 )
 from finn_transforms.analysis.attributes import attributes_of
+from finn_transforms.analysis.box import Box
 from finn_transforms.analysis.datatypes import named, range_of
 from finn_transforms.analysis.matching import FINN_ACCUMULATOR, is_hardware, nodes_of
 from finn_transforms.analysis.ranges import hull, integer_ranges, sum_extremes
@@ -76,7 +77,7 @@ class CheckAccumulatorContract(HardwarePass):
 
 
 def _sort_out(
-    node: ir.Node, rows: NDArray[Any], contract: AccumulatorContract, ranges: dict[ir.Value, IntRange]
+    node: ir.Node, rows: NDArray[Any], contract: AccumulatorContract, ranges: dict[ir.Value, Box]
 ) -> tuple[list[LayerContract], dict[LayerContract, ValueError]]:
     """Return the promises that a layer keeps, and those for the same weights that it breaks, with the error."""
     kept: list[LayerContract] = []
@@ -91,14 +92,14 @@ def _sort_out(
     return kept, broken
 
 
-def _prove(node: ir.Node, rows: NDArray[Any], promise: LayerContract, ranges: dict[ir.Value, IntRange]) -> None:
+def _prove(node: ir.Node, rows: NDArray[Any], promise: LayerContract, ranges: dict[ir.Value, Box]) -> None:
     promised = IntRange(promise.input_low, promise.input_high)
     source = node.inputs[0]
     actual = None if source is None else ranges.get(source)
-    if actual is None or not promised.contains(actual):
+    if actual is None or not promised.contains(actual.hull):
         raise BrokenContractError(
             f"Layer {promise.layer!r} (node {node.name!r}): its accumulator was promised for inputs in "
-            f"[{promised.low}, {promised.high}], found {'no integer input' if actual is None else actual}. "
+            f"[{promised.low}, {promised.high}], found {'no integer input' if actual is None else actual.hull}. "
             "Quantize the input as in training, or export the model again."
         )
     promise.check(rows)

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from onnx_ir.passes.common import RemoveUnusedNodesPass
 
 from brevitas_ext.arith import IntRange
+from finn_transforms.analysis.box import Box
 from finn_transforms.analysis.constants import constant
 from finn_transforms.analysis.datatypes import integer_datatype, range_of, smallest_datatype
 from finn_transforms.analysis.matching import (
@@ -95,7 +96,7 @@ class _Accumulator:
     type_range: IntRange
 
 
-def _convert(quantizer: ir.Node, tail: Tail, ranges: dict[ir.Value, IntRange]) -> int:
+def _convert(quantizer: ir.Node, tail: Tail, ranges: dict[ir.Value, Box]) -> int:
     """Insert the thresholding in front of the quantizer and return its number of steps."""
     if len(static_shape(tail.source)) not in {2, 4}:
         raise NoMatchError(f"its input has shape {static_shape(tail.source)}", "Use (N, C) or (N, C, H, W)")
@@ -128,10 +129,10 @@ def _refuse_rounded(thresholds: NDArray[np.int64]) -> None:
         )
 
 
-def _orient(tail: Tail, ranges: dict[ir.Value, IntRange]) -> _Accumulator:
+def _orient(tail: Tail, ranges: dict[ir.Value, Box]) -> _Accumulator:
     """Find the channels in which the tail falls, and the accumulator's range once their weights are negated."""
     source, producer = tail.source, tail.source.producer()
-    known = ranges[source]
+    known = ranges[source].hull
     extremes = None
     if producer is not None and producer.inputs[0] in ranges and _can_be_negated(producer):
         extremes = sum_extremes(producer, ranges[producer.inputs[0]])

@@ -136,7 +136,7 @@ def test_no_products_give_zero() -> None:
     [
         ([[0.5]], 0, 1, TypeError, "weights: expected integers"),
         ([1, 2], 0, 1, ValueError, r"expected shape \(C, K\)"),
-        ([[1, 2]], [0, 0, 0], 1, ValueError, r"low: expected a scalar or shape \(2,\)"),
+        ([[1, 2]], [0, 0, 0], 1, ValueError, r"low: expected a scalar, shape \(2,\) or \(1, 2\)"),
         ([[1, 2]], [0, 5], [1, 4], ValueError, r"low <= high .* \[5, 4\] at 1"),
     ],
 )

@@ -1,0 +1,103 @@
+"""The products that a linear node adds up for one output, and how far their sums reach."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from brevitas_ext.arith import dot_extremes
+from finn_transforms.analysis.box import Box
+from finn_transforms.analysis.taps import Pattern, largest
+
+Extremes = tuple[NDArray[Any], NDArray[Any]]
+
+# Columns looked at before those channels are left out whose divisor is 1 already.
+_CHUNK = 64
+
+
+@dataclass(frozen=True, eq=False)
+class Products:
+    """Sums of weights times inputs, one per channel.
+
+    Attributes:
+        rows: integer weights (C, K).
+        inputs: what is known about the inputs: arrays (1,) for all, (K,) for each, or (C, K) where each channel reads
+            inputs of its own.
+        patterns: sets of inputs (K,) that are data at the same time while the others are padding, which is 0; empty
+            where all of them always are data.
+        channels: C; a single row then stands for all of them.
+    """
+
+    rows: NDArray[Any]
+    inputs: Box
+    patterns: tuple[Pattern, ...] = ()
+    channels: int = 0
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "channels", self.channels or len(self.rows))
+        if all(pattern.all() for pattern in self.patterns):
+            object.__setattr__(self, "patterns", ())
+
+    def partial_sums(self) -> Extremes:
+        """Return the extremes (C,) of every partial sum in any order, 0 included."""
+        return self._hull(largest(self.patterns), partial_sums=True)
+
+    def final_sums(self) -> Extremes:
+        """Return the extremes (C,) of the final sums."""
+        includes_zero = np.all(self.inputs.low <= 0) and np.all(self.inputs.high >= 0)
+        return self._hull(largest(self.patterns) if includes_zero else self.patterns, partial_sums=False)
+
+    def box(self) -> Box:
+        """Return the final sums as a box of shape (C,)."""
+        if not self.patterns:
+            return Box.of(*self.final_sums(), self._steps())
+        parts = [replace(each, patterns=()).box() for each in map(self._with, self.patterns)]
+        result = parts[0]
+        for part in parts[1:]:
+            result = result.union(part)
+        return result
+
+    def _hull(self, patterns: tuple[Pattern, ...], *, partial_sums: bool) -> Extremes:
+        parts = [self._with(pattern) for pattern in patterns] or [self]
+        ends = [_extremes(part, partial_sums=partial_sums) for part in parts]
+        low, high = (side.reduce([end[index] for end in ends]) for index, side in enumerate((np.minimum, np.maximum)))
+        return np.broadcast_to(low, self.channels), np.broadcast_to(high, self.channels)
+
+    def _with(self, pattern: Pattern) -> Products:
+        """Return the sums over the inputs of a pattern alone."""
+        inputs = self.inputs if self.inputs.is_uniform else self.inputs.map(lambda array: array[..., pattern])
+        return Products(self.rows[:, pattern], inputs, (), self.channels)
+
+    def _steps(self) -> NDArray[Any]:
+        """Return the greatest common divisor of what a step of one input changes, per channel."""
+        step = self.inputs.step
+        if self.inputs.is_uniform or not self.rows.shape[1]:
+            return np.broadcast_to(row_divisors(self.rows) * step.max(initial=0), self.channels)
+        if max(int(step.max()), 1).bit_length() + 32 > 63:
+            return np.broadcast_to(np.gcd.reduce(np.abs(self.rows).astype(object) * step, axis=1), self.channels)
+        return np.broadcast_to(row_divisors(self.rows, step.astype(np.int64)), self.channels)
+
+
+def row_divisors(rows: NDArray[Any], steps: NDArray[Any] | int = 1) -> NDArray[Any]:
+    """Return the greatest common divisor of each row (K,) times ``steps`` as Python ints, 0 for a row of zeros."""
+    result = np.zeros(len(rows), dtype=np.int64)
+    open_ = np.arange(len(rows))
+    for start in range(0, rows.shape[1], _CHUNK):
+        chunk = slice(start, start + _CHUNK)
+        part = np.abs(rows[open_, chunk])
+        if isinstance(steps, np.ndarray):
+            part = part * (steps[chunk] if steps.ndim == 1 else steps[open_, chunk])
+        result[open_] = np.gcd(result[open_], np.gcd.reduce(part, axis=1))
+        open_ = open_[result[open_] != 1]
+        if not open_.size:
+            break
+    return result.astype(object)
+
+
+def _extremes(products: Products, *, partial_sums: bool) -> Extremes:
+    inputs = products.inputs
+    low, high = (side.reshape(()) if inputs.is_uniform else side for side in (inputs.low, inputs.high))
+    return dot_extremes(products.rows, low, high, partial_sums=partial_sums)
