@@ -85,7 +85,7 @@ def tight_promises(model: ir.Model) -> list[LayerContract]:
             continue
         source = node.inputs[0]
         assert source is not None
-        box = ranges[source].union(IntRange(0, 0))
+        box = ranges[source].hull.union(IntRange(0, 0))
         extremes = sum_extremes(node, box)
         assert extremes is not None
         reach = hull(extremes)
