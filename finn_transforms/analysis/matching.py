@@ -9,6 +9,8 @@ import onnx_ir as ir
 
 HARDWARE_DOMAIN = "finn.custom_op.fpgadataflow"
 
+_QUANTIZERS = {"BipolarQuant", "IntQuant", "Quant", "Trunc"}
+
 # What FINN takes for an accumulator without `accDataType`.
 FINN_ACCUMULATOR = "INT32"
 
@@ -54,8 +56,8 @@ class Rewrite:
 
 
 def is_quantizer(node: ir.Node | None) -> bool:
-    """Tell whether a node is a QONNX quantizer with a scale (``Quant`` or ``IntQuant``)."""
-    return node is not None and node.op_type in {"Quant", "IntQuant"} and node.domain != ""
+    """Tell whether a node is one of QONNX's quantizers to integers."""
+    return node is not None and node.op_type in _QUANTIZERS and node.domain != ""
 
 
 def is_hardware(node: ir.Node | None) -> bool:

@@ -1,4 +1,4 @@
-"""What a ``Quant`` node with constant parameters says, checked and typed."""
+"""What a quantizer node with constant parameters says, checked and typed."""
 
 from __future__ import annotations
 
@@ -11,66 +11,136 @@ from numpy.typing import NDArray
 from qonnx.core.datatype import BaseDataType
 
 from brevitas_ext.arith import IntRange
+from brevitas_ext.qonnx_ops.bipolar_quant import BipolarQuant
 from brevitas_ext.qonnx_ops.quant import Quant
+from brevitas_ext.qonnx_ops.trunc import Trunc
 from finn_transforms.analysis.attributes import attributes_of
 from finn_transforms.analysis.constants import constant
-from finn_transforms.analysis.datatypes import named
+from finn_transforms.analysis.datatypes import named, smallest_datatype
 from finn_transforms.analysis.matching import NoMatchError
-from finn_transforms.ops.registry import quant_operator
+from finn_transforms.ops.quantizers import QuantizerOperator, quantizer_operator
+
+_PARAMETERS = {
+    "BipolarQuant": ("scale",),
+    "IntQuant": ("scale", "zero_point", "bit_width"),
+    "Quant": ("scale", "zero_point", "bit_width"),
+    "Trunc": ("scale", "zero_point", "input_bit_width", "output_scale", "output_bit_width"),
+}
 
 
 @dataclass(frozen=True, kw_only=True)
 class Quantizer:
-    """A uniform quantizer without zero point.
+    """A uniform quantizer; what counts as its integers are its codes minus its zero point.
 
     Attributes:
-        scale: float32 array, positive; any shape that broadcasts to the input.
-        bits: width of the integers.
-        operator: signedness, narrow range and rounding.
+        scale: float32 array, the value of an integer of 1; any shape that broadcasts to the input.  Of a
+            `BipolarQuant` it may be negative.
+        zero_point: float64 array of integers that a code is larger by than its integer; any shape that broadcasts.
+        bits: width of the codes.
+        operator: how values become codes.
+        parameters: the node's inputs behind the first, float32.
     """
 
     scale: NDArray[np.float32]
+    zero_point: NDArray[np.float64]
     bits: int
-    operator: Quant
+    operator: QuantizerOperator
+    parameters: tuple[NDArray[np.float32], ...]
+
+    @property
+    def is_bipolar(self) -> bool:
+        """Whether it gives -1 and 1 only."""
+        if isinstance(self.operator, Quant):
+            return self.operator.signed and self.bits == 1
+        return isinstance(self.operator, BipolarQuant)
+
+    @property
+    def codes(self) -> IntRange:
+        """The codes it can give, -1 and 1 of a bipolar quantizer."""
+        if isinstance(self.operator, BipolarQuant) or self.is_bipolar:
+            return IntRange(-1, 1)
+        return IntRange.of_bits(self.bits, signed=self.operator.signed, narrow=self.operator.narrow)
 
     @property
     def integers(self) -> IntRange:
-        """The integers it can give."""
-        return IntRange.of_bits(self.bits, signed=self.operator.signed, narrow=self.operator.narrow)
+        """The integers it can give, over all channels."""
+        codes = self.codes
+        return IntRange(codes.low - int(self.zero_point.max()), codes.high - int(self.zero_point.min()))
 
     @property
     def datatype(self) -> BaseDataType:
         """The QONNX data type of its integers."""
+        if self.is_bipolar:
+            return named("BIPOLAR")
+        if isinstance(self.operator, BipolarQuant) or np.any(self.zero_point != 0):
+            return smallest_datatype(self.integers)
         return named(f"{'INT' if self.operator.signed else 'UINT'}{self.bits}")
 
     def integers_of(self, values: NDArray[Any]) -> NDArray[np.float32]:
         """Return the integers of constant float32 ``values``, computed in float32 as every runtime does."""
-        parameters = (self.scale, np.zeros((), np.float32), np.array(self.bits, np.float32))
-        scaled = self.operator.pre_rounding(values, parameters)
-        return self.operator.to_integers(scaled, parameters).astype(np.float32)
+        if isinstance(self.operator, BipolarQuant):
+            return np.where(values >= 0, 1, -1).astype(np.float32)
+        scaled = self.operator.pre_rounding(values, self.parameters)
+        return (self.operator.to_integers(scaled, self.parameters) - self.zero_point).astype(np.float32)
 
 
 def read_quantizer(node: ir.Node) -> Quantizer:
-    """Read a ``Quant`` node.
+    """Read a ``Quant``, ``IntQuant``, ``BipolarQuant`` or ``Trunc`` node.
 
     Raises:
-        NoMatchError: a parameter is computed at run time, or there is a zero point.
+        NoMatchError: a parameter is computed at run time or impossible.
     """
-    names = ("scale", "zero_point", "bit_width")
-    values = dict(zip(names, map(constant, node.inputs[1:]), strict=True))
-    for name, value in values.items():
-        if value is None:
-            raise NoMatchError(f"its {name} is not a constant", "Export the model in evaluation mode")
-    scale, zero_point, bit_width = (np.asarray(values[name]) for name in names)
-    if np.any(zero_point != 0):
+    parameters = _constants(node)
+    scale, bits = np.ones(()), 1
+    zero_point: NDArray[np.float64] = np.zeros(())
+    operator = quantizer_operator(node.op_type, attributes_of(node))
+    if isinstance(operator, BipolarQuant):
+        scale = parameters[0]
+        if not np.all(np.isfinite(scale) & (scale != 0)):
+            raise NoMatchError("its scale is zero or not finite", "Train or calibrate the quantizer")
+    else:
+        scale = parameters[3] if isinstance(operator, Trunc) else parameters[0]
+        for each in (scale, parameters[0]):
+            if not np.all(np.isfinite(each) & (each > 0)):
+                raise NoMatchError("its scale is not positive and finite", "Train or calibrate the quantizer")
+        zero_point = _zero_point(operator, parameters)
+        bits = _bits(parameters[-1])
+        if bits == 1 and not isinstance(operator, Trunc) and operator.signed and np.any(zero_point != 0):
+            raise NoMatchError("it is bipolar and has a zero point", "Use two bits or more")
+    return Quantizer(
+        scale=scale.astype(np.float32), zero_point=zero_point, bits=bits, operator=operator, parameters=parameters
+    )
+
+
+def _constants(node: ir.Node) -> tuple[NDArray[np.float32], ...]:
+    names = _PARAMETERS[node.op_type]
+    if len(node.inputs) != 1 + len(names):
         raise NoMatchError(
-            f"its zero point is {np.unique(zero_point)[:4].tolist()}", "Use a symmetric quantizer (zero point 0)"
+            f"it has {len(node.inputs)} inputs, expected x, {', '.join(names)}",
+            "Export the model again with an exporter of the same version of QONNX's operators",
         )
-    if not np.all(np.isfinite(scale) & (scale > 0)):
-        raise NoMatchError("its scale is not positive and finite", "Train or calibrate the quantizer")
-    if bit_width.size != 1 or not float(bit_width.item()).is_integer():
+    parameters = []
+    for name, value in zip(names, node.inputs[1:], strict=True):
+        array = constant(value)
+        if array is None:
+            raise NoMatchError(f"its {name} is not a constant", "Export the model in evaluation mode")
+        parameters.append(np.asarray(array, dtype=np.float32))
+    return tuple(parameters)
+
+
+def _zero_point(operator: QuantizerOperator, parameters: tuple[NDArray[np.float32], ...]) -> NDArray[np.float64]:
+    zero_point = parameters[1].astype(np.float64)
+    if isinstance(operator, Trunc):
+        ratio = parameters[3].astype(np.float64) / parameters[0].astype(np.float64)
+        zero_point = zero_point / np.exp2(np.rint(np.log2(ratio)))
+    if not np.all(np.isfinite(zero_point) & (zero_point == np.rint(zero_point))):
+        raise NoMatchError(
+            f"its zero point is {np.unique(zero_point)[:4].tolist()}, no integer", "Round the zero point when exporting"
+        )
+    return zero_point
+
+
+def _bits(bit_width: NDArray[np.float32]) -> int:
+    if bit_width.size != 1 or not float(bit_width.item()).is_integer() or bit_width.item() < 1:
         raise NoMatchError(f"its bit width is {bit_width.tolist()}", "Use one integer bit width for the whole tensor")
-    operator, bits = quant_operator(attributes_of(node)), int(bit_width.item())
-    if bits == 1 and operator.signed:
-        raise NoMatchError("it is bipolar (signed, one bit)", "Use two bits or more")
-    return Quantizer(scale=scale.astype(np.float32), bits=bits, operator=operator)
+    return int(bit_width.item())

@@ -8,21 +8,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from brevitas_ext.qonnx_ops.bipolar_quant import BipolarQuant
-from brevitas_ext.qonnx_ops.quant import Quant
-from brevitas_ext.qonnx_ops.rounding import Rounding
-from brevitas_ext.qonnx_ops.trunc import Trunc
 from finn_transforms.ops.convolution import Window, average_pool, conv_transpose, convolve, max_pool
-from finn_transforms.ops.elementwise import ELEMENTWISE
+from finn_transforms.ops.elementwise import ELEMENTWISE, UnsupportedOperatorError, batch_normalization
 from finn_transforms.ops.hardware import HARDWARE, HARDWARE_SPLITS, multi_threshold
+from finn_transforms.ops.quantizers import QUANTIZERS
 from finn_transforms.ops.tensors import TENSORS, split
 
 Array = NDArray[Any]
 Attributes = Mapping[str, Any]
-
-
-class UnsupportedOperatorError(NotImplementedError):
-    """There is no golden function for an operator."""
 
 
 def evaluate(op_type: str, attributes: Attributes, inputs: Sequence[Array | None]) -> Array:
@@ -100,36 +93,9 @@ def _reshape(_attributes: Attributes, x: Array, shape: Array) -> Array:
     return x.reshape([x.shape[0], *target[1:]] if target[0] == 1 else target)
 
 
-def quant_operator(attributes: Attributes) -> Quant:
-    """Return the operator that a ``Quant`` node's attributes describe."""
-    return Quant(
-        signed=bool(attributes["signed"]),
-        narrow=bool(attributes["narrow"]),
-        rounding=Rounding.parse(attributes.get("rounding_mode", "ROUND")),
-    )
-
-
-def _quant(attributes: Attributes, x: Array, *parameters: Array) -> Array:
-    operator = quant_operator(attributes)
-    return operator.dequantize(
-        operator.to_integers(operator.pre_rounding(x, parameters), parameters), parameters, np.float64
-    )
-
-
-def _bipolar_quant(_attributes: Attributes, x: Array, *parameters: Array) -> Array:
-    operator = BipolarQuant()
-    integers = operator.to_integers(operator.pre_rounding(x, parameters), parameters)
-    return operator.dequantize(integers, parameters, np.float64)
-
-
-def _trunc(attributes: Attributes, x: Array, *parameters: Array) -> Array:
-    operator = Trunc(
-        signed=bool(attributes.get("signed", 1)),
-        narrow=bool(attributes.get("narrow", 0)),
-        rounding=Rounding.parse(attributes.get("rounding_mode", "FLOOR")),
-    )
-    integers = operator.to_integers(operator.pre_rounding(x, parameters), parameters)
-    return operator.dequantize(integers, parameters, np.float64)
+def _batch_normalization(attributes: Attributes, x: Array, *constants: Array) -> Array:
+    shape = (1, -1) + (1,) * (x.ndim - 2)
+    return np.asarray(batch_normalization(attributes, x, *(each.reshape(shape) for each in constants)))
 
 
 def _squeeze(attributes: Attributes, x: Array, axes: Array | None = None) -> Array:
@@ -143,21 +109,19 @@ _SPLITS: dict[str, Callable[..., tuple[Array, ...]]] = {**HARDWARE_SPLITS, "Spli
 _OPERATORS: dict[str, Callable[..., Array]] = {
     **ELEMENTWISE,
     **HARDWARE,
+    **QUANTIZERS,
     **TENSORS,
     "AveragePool": _average_pool,
-    "BipolarQuant": _bipolar_quant,
+    "BatchNormalization": _batch_normalization,
     "Conv": _conv,
     "ConvTranspose": _conv_transpose,
     "Flatten": lambda attributes, x: x.reshape(int(np.prod(x.shape[: attributes.get("axis", 1)])), -1),
     "Gemm": _gemm,
-    "IntQuant": _quant,
     "MatMul": lambda _, a, b: a @ b,
     "MaxPool": lambda attributes, x: max_pool(x, _window(attributes, attributes["kernel_shape"])),
     "MultiThreshold": multi_threshold,
-    "Quant": _quant,
     "Reshape": _reshape,
     "Squeeze": _squeeze,
     "Transpose": lambda attributes, x: np.transpose(x, attributes.get("perm")),
-    "Trunc": _trunc,
     "Unsqueeze": lambda _, x, axes: np.expand_dims(x, tuple(map(int, axes))),
 }

@@ -9,9 +9,9 @@ from qonnx.core.datatype import BaseDataType
 from brevitas_ext.arith import IntRange
 from finn_transforms.analysis.attributes import attributes_of
 from finn_transforms.analysis.constants import constant
-from finn_transforms.analysis.datatypes import datatype, range_of, set_datatype, smallest_datatype
+from finn_transforms.analysis.datatypes import datatype, range_of, set_datatype
 from finn_transforms.analysis.matching import is_hardware, layer_type
-from finn_transforms.analysis.thresholds import fit_thresholds
+from finn_transforms.analysis.thresholds import fit_thresholds, threshold_datatype
 from finn_transforms.analysis.weights import can_change
 from finn_transforms.passes._edit import add_constant
 
@@ -64,7 +64,7 @@ def fit(node: ir.Node, index: int, reachable: IntRange, data_type: BaseDataType)
         return reachable, False
     fitted = fit_thresholds(thresholds, reachable, range_of(data_type))
     span = IntRange(int(fitted.min()), int(fitted.max()))
-    threshold_type = smallest_datatype(span, signed=data_type.signed())
+    threshold_type = threshold_datatype(fitted, data_type)
     changed = False
     if not np.array_equal(fitted, thresholds) and isinstance(node.graph, ir.Graph):
         node.replace_input_with(index, add_constant(node.graph, f"{old.name}_fitted", fitted, threshold_type))

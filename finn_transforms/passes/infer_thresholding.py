@@ -2,48 +2,30 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import replace as changed
 
 import numpy as np
 import onnx_ir as ir
 from numpy.typing import NDArray
 from onnx_ir.passes.common import RemoveUnusedNodesPass
+from qonnx.core.datatype import BaseDataType
 
-from brevitas_ext.arith import IntRange
-from finn_transforms.analysis.box import Box
+from finn_transforms.analysis.box import Box, Ints
 from finn_transforms.analysis.constants import constant
-from finn_transforms.analysis.datatypes import integer_datatype, range_of, smallest_datatype
-from finn_transforms.analysis.matching import (
-    NoMatchError,
-    is_hardware,
-    is_quantizer,
-    nodes_of,
-    sole_consumer,
-    static_shape,
-)
-from finn_transforms.analysis.quantizer import read_quantizer
-from finn_transforms.analysis.ranges import hull, integer_ranges, sum_extremes
+from finn_transforms.analysis.datatypes import integer_datatype, range_of
+from finn_transforms.analysis.matching import NoMatchError, is_quantizer, nodes_of, static_shape
+from finn_transforms.analysis.ranges import integer_ranges
+from finn_transforms.analysis.steps import Steps, find_steps
 from finn_transforms.analysis.tail import Tail, find_tail
-from finn_transforms.analysis.thresholds import decreasing_channels, find_thresholds, fit_thresholds
-from finn_transforms.analysis.weights import can_change, weight_rows
+from finn_transforms.analysis.thresholds import Thresholds, arrange_thresholds
 from finn_transforms.passes._base import HardwarePass, HardwarePassResult
-from finn_transforms.passes._edit import (
-    NCHW_TO_NHWC,
-    NHWC_TO_NCHW,
-    Operator,
-    Output,
-    add_constant,
-    graph_of,
-    input_of,
-    insert_node,
-    insert_transpose,
-    integer_type_of,
-    replace,
-)
-from finn_transforms.passes._retype import set_type
+from finn_transforms.passes._edit import integer_type_of, replace
+from finn_transforms.passes._negation import can_negate, negate_weights
+from finn_transforms.passes._thresholding_layers import Layers, count_range_datatype
 
 # 65535 thresholds for each channel are beyond what hardware compares with.
-_MOST_BITS = 16
+_MOST_STEPS = (1 << 16) - 1
 
 
 class InferThresholding(HardwarePass):
@@ -56,147 +38,103 @@ class InferThresholding(HardwarePass):
 
     After::
 
-        a = Conv(q, W)              # INT32; rows of W negated where batch norm's scale is negative
+        a = Conv(q, W)              # INT32; rows of W negated where the tail falls
         r = Transpose(Thresholding(Transpose(a), T))                                    # UINT4
 
-    The thresholds are exact: for every integer that the accumulator can reach, the number of thresholds it reaches
-    equals the tail evaluated in float64 with the quantizer's own rounding, ties included.  They are found by bisection,
-    which is sound because every operator of the tail is monotone and IEEE rounding keeps that.
+    A tail that rises and falls, or one that falls behind an accumulator whose weights cannot be negated, becomes the
+    difference of two counts::
 
-    Refused: tails with other operators or with constants that vary along another axis than the channels, and a
-    decreasing tail on an accumulator whose weights cannot be negated.  Run `ExtractIntegers` first.
+        r = Transpose(ElementwiseSub(Thresholding(Transpose(a), T), Thresholding(Transpose(a), U)))
+
+    The thresholds are exact: for every integer that a channel of the accumulator can reach, the layers give the tail
+    evaluated in float64 with the quantizer's own rounding, ties included.  Steps are found by bisection on intervals,
+    which assumes nothing about the tail.  Thresholds that no channel needs are left out as far as FINN's layers allow.
+
+    Refused: tails with other operators or with constants that vary along another axis than the channels, and bipolar
+    quantizers that need a difference.  Run `ExtractIntegers` first.
     """
 
     def rewrite(self, model: ir.Model, result: HardwarePassResult) -> None:
         """Convert every quantizer whose input is computed from an integer tensor."""
         ranges = integer_ranges(model)
-        candidates = [
-            node for node in nodes_of(model) if is_quantizer(node) and integer_datatype(node.outputs[0]) is not None
-        ]
+        candidates = [node for node in nodes_of(model) if _is_candidate(node)]
         for quantizer in candidates:
             try:
                 tail = find_tail(quantizer)
-                steps = _convert(quantizer, tail, ranges)
+                detail = _convert(tail, ranges)
             except NoMatchError as why:
                 self.refuse(result, quantizer, why)
                 continue
-            self.note(
-                result, quantizer, f"{len(tail.nodes)} nodes became {steps} thresholds for {tail.channels} channels"
-            )
+            self.note(result, quantizer, detail)
         if result.rewrites:
             RemoveUnusedNodesPass()(model)
 
 
-@dataclass(frozen=True)
-class _Accumulator:
-    """The accumulator a tail starts from, after its decreasing channels are negated."""
-
-    sign: NDArray[np.int64]
-    reachable: IntRange
-    type_range: IntRange
+def _is_candidate(node: ir.Node) -> bool:
+    return is_quantizer(node) and integer_datatype(node.outputs[0]) is not None and constant(node.inputs[0]) is None
 
 
-def _convert(quantizer: ir.Node, tail: Tail, ranges: dict[ir.Value, Box]) -> int:
-    """Insert the thresholding in front of the quantizer and return its number of steps."""
-    if len(static_shape(tail.source)) not in {2, 4}:
-        raise NoMatchError(f"its input has shape {static_shape(tail.source)}", "Use (N, C) or (N, C, H, W)")
-    function, parameters = tail.function(), read_quantizer(quantizer)
-    codes = parameters.integers
-    if parameters.bits > _MOST_BITS:
-        raise NoMatchError(f"its {parameters.bits} bits need {codes.high - codes.low} thresholds", "Use fewer bits")
-    accumulator = _orient(tail, ranges)
-    values = find_thresholds(
-        lambda x: function(accumulator.sign[:, None] * x), tail.channels, accumulator.type_range, codes
-    )
-    values = fit_thresholds(values, accumulator.reachable, accumulator.type_range)
-    _refuse_rounded(values)
-    producer = tail.source.producer()
-    if producer is not None and (accumulator.sign < 0).any():
-        _negate_weights(producer, accumulator.sign)
-    old = quantizer.outputs[0]
-    ranges[_insert(quantizer, tail, values, codes.low)] = ranges[old]
-    return int(values.shape[1])
-
-
-def _refuse_rounded(thresholds: NDArray[np.int64]) -> None:
-    wrong = np.argwhere(thresholds.astype(np.float32).astype(np.int64) != thresholds)
-    if wrong.size:
-        channel, step = wrong[0]
-        raise NoMatchError(
-            f"threshold {thresholds[channel, step]} of channel {channel} is not exact in float32, in which QONNX keeps "
-            "tensors",
-            "Narrow the accumulator to 25 bits or fewer with narrower weights or activations",
-        )
-
-
-def _orient(tail: Tail, ranges: dict[ir.Value, Box]) -> _Accumulator:
-    """Find the channels in which the tail falls, and the accumulator's range once their weights are negated."""
-    source, producer = tail.source, tail.source.producer()
-    known = ranges[source].hull
-    extremes = None
-    if producer is not None and producer.inputs[0] in ranges and _can_be_negated(producer):
-        extremes = sum_extremes(producer, ranges[producer.inputs[0]])
-    both_signs = known if extremes is None else hull(extremes).union(-hull(extremes))
-    decreasing = decreasing_channels(tail.function(), tail.channels, range_of(smallest_datatype(both_signs)))
-    sign = np.where(decreasing, -1, 1)
-    if extremes is None:
-        if decreasing.any():
-            raise NoMatchError(
-                f"the tail falls in channel {int(np.argmax(decreasing))} and its input does not come from weights "
-                "that could be negated",
-                "Keep batch norm scales positive here",
-            )
-        return _Accumulator(sign, known, range_of(smallest_datatype(known)))
-    between = [source, *(node.outputs[0] for node in tail.nodes[:-1])]
-    if decreasing.any() and not all(map(sole_consumer, between)):
-        raise NoMatchError(
-            f"the tail falls in channel {int(np.argmax(decreasing))} and another node reads the accumulator too",
-            "Keep batch norm scales positive here, or give each branch a layer of its own",
-        )
-    lowest, highest = extremes
-    reachable = hull((np.where(decreasing, -highest, lowest), np.where(decreasing, -lowest, highest)))
-    return _Accumulator(sign, reachable, range_of(smallest_datatype(reachable)))
-
-
-def _can_be_negated(producer: ir.Node) -> bool:
-    """Tell whether a node gives sums of products with weights that are known and stay."""
-    if weight_rows(producer) is None:
-        return False
-    return not is_hardware(producer) or (len(producer.inputs) == 2 and not can_change(producer))
-
-
-def _negate_weights(producer: ir.Node, sign: NDArray[np.int64]) -> None:
-    weights = np.asarray(constant(producer.inputs[1]))
-    shaped = sign.reshape(-1, *[1] * (weights.ndim - 1)) if producer.op_type == "Conv" else sign
-    negated = weights * shaped + 0.0  # which turns -0.0 into 0.0
-    weight_type = smallest_datatype(IntRange(int(negated.min()), int(negated.max())), signed=True)
-    name = f"{input_of(producer, 1).name}_signed"
-    producer.replace_input_with(1, add_constant(graph_of(producer), name, negated, weight_type))
-    if is_hardware(producer):
-        set_type(producer, "weightDataType", weight_type)
-
-
-def _insert(quantizer: ir.Node, tail: Tail, values: NDArray[np.int64], lowest: int) -> ir.Value:
-    old, source = quantizer.outputs[0], tail.source
-    input_type, output_type = integer_type_of(source), integer_type_of(old)
-    threshold_type = smallest_datatype(IntRange(int(values.min()), int(values.max())), signed=input_type.signed())
-    parameters = add_constant(graph_of(quantizer), f"{old.name}_thresholds", values, threshold_type)
-    spatial = tail.channel_axis != len(static_shape(source)) - 1
-    stream = insert_transpose(quantizer, source, NCHW_TO_NHWC, f"{source.name}_nhwc") if spatial else source
-    shape = static_shape(stream)
-    operator = Operator.hardware(
-        "Thresholding",
-        NumChannels=tail.channels,
-        PE=1,
-        numSteps=values.shape[1],
-        inputDataType=input_type.name,
-        weightDataType=threshold_type.name,
-        outputDataType=output_type.name,
-        numInputVectors=list(shape[:-1]),
-        ActVal=lowest,
-    )
-    output = Output(f"Thresholding_{quantizer.name or old.name}", shape, output_type)
-    counted = insert_node(quantizer, operator, [stream, parameters], output)
-    new = insert_transpose(quantizer, counted, NHWC_TO_NCHW, f"{old.name}_nchw") if spatial else counted
+def _convert(tail: Tail, ranges: dict[ir.Value, Box]) -> str:
+    """Insert the layers in front of the quantizer and say what they are."""
+    if len(static_shape(tail.source)) < 2:
+        raise NoMatchError(f"its input has shape {static_shape(tail.source)}", "Keep the batch axis")
+    span = tail.quantizer.integers
+    steps = span.high - span.low
+    if steps > _MOST_STEPS:
+        raise NoMatchError(f"its {tail.quantizer.bits} bits need {steps} thresholds", "Use fewer bits")
+    found = find_steps(tail, *_domain(tail, ranges))
+    bias = span.low
+    if tail.quantizer.is_bipolar:
+        # FINN's layer counts 0 or 1 and makes that -1 or 1 itself.
+        found, bias, steps = changed(found, first=(found.first + 1) // 2, delta=found.delta // 2), 0, 1
+    falling = found.falling
+    if (falling & found.rising).any() or (falling.any() and not can_negate(tail)):
+        new, detail = _difference(tail, found)
+    else:
+        new, detail = _count(tail, found, bias, steps)
+    old = tail.end.outputs[0]
+    if old in ranges:
+        ranges[new] = ranges[old]
     replace(old, new)
-    return new
+    return f"{len(tail.nodes) + 1} nodes became {detail} for {tail.channels} channels"
+
+
+def _domain(tail: Tail, ranges: Mapping[ir.Value, Box]) -> tuple[Ints, Ints]:
+    """Return the extremes of each channel."""
+    box = ranges.get(tail.source)
+    if box is None:
+        box = Box.uniform(range_of(integer_type_of(tail.source)), rank=len(static_shape(tail.source)))
+    return box.along(tail.channel_axis, tail.channels)
+
+
+def _count(tail: Tail, steps: Steps, bias: int, most: int) -> tuple[ir.Value, str]:
+    falling: NDArray[np.bool_] = steps.falling
+    if falling.any():
+        steps = steps.mirrored(falling)
+    thresholds = _arranged(steps, bias, 1, integer_type_of(tail.end.outputs[0]))
+    producer = tail.source.producer()
+    if producer is not None and falling.any():
+        negate_weights(producer, falling)
+    new = Layers(tail.end, tail.source, tail.channel_axis).insert_count(thresholds)
+    return new, f"{thresholds.values.shape[1]} of {most} thresholds"
+
+
+def _difference(tail: Tail, steps: Steps) -> tuple[ir.Value, str]:
+    if tail.quantizer.is_bipolar:
+        channel = int(np.argmax(steps.falling))
+        raise NoMatchError(
+            f"the tail falls in channel {channel} and its weights cannot be negated for that",
+            "Quantize to two bits or more here, keep batch norm scales positive, or give the branch a layer of its own",
+        )
+    rising = _arranged(steps, int(steps.first.min()), 1)
+    falling = _arranged(steps, 0, -1)
+    new = Layers(tail.end, tail.source, tail.channel_axis).insert_difference(rising, falling)
+    return new, f"the difference of {rising.values.shape[1]} and {falling.values.shape[1]} thresholds"
+
+
+def _arranged(steps: Steps, bias: int, sign: int, output_type: BaseDataType | None = None) -> Thresholds:
+    """Return the rising (``sign`` 1) or falling (-1) steps; without an output type it is the narrowest."""
+    rows = steps.thresholds(base=np.full_like(steps.first, bias), sign=sign)
+    if output_type is None:
+        output_type = count_range_datatype(bias, bias + max(1, *(row.size for row in rows)))
+    return arrange_thresholds(rows, steps.low, steps.high, bias=bias, output=output_type)

@@ -118,7 +118,14 @@ def test_layer_type(op_type: str, domain: str, expected: str) -> None:
 
 @pytest.mark.parametrize(
     ("op_type", "domain", "expected"),
-    [("Quant", QONNX, True), ("IntQuant", QONNX, True), ("BipolarQuant", QONNX, False), ("Quant", "", False)],
+    [
+        ("Quant", QONNX, True),
+        ("IntQuant", QONNX, True),
+        ("BipolarQuant", QONNX, True),
+        ("Trunc", QONNX, True),
+        ("FloatQuant", QONNX, False),
+        ("Quant", "", False),
+    ],
 )
 def test_is_quantizer(op_type: str, domain: str, expected: bool) -> None:
     assert is_quantizer(ir.node(op_type, [], domain=domain)) is expected

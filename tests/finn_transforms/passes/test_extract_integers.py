@@ -24,7 +24,7 @@ def quantized(graph: GraphBuilder) -> str:
 
 
 def zero_point(graph: GraphBuilder) -> str:
-    return graph.quant("x", 0.5, 4, zero_point=3.0)
+    return graph.quant("x", 0.5, 4, zero_point=3.5)
 
 
 def computed_scale(graph: GraphBuilder) -> str:
@@ -46,7 +46,7 @@ def two_bit_widths(graph: GraphBuilder) -> str:
 @pytest.mark.parametrize(
     ("build", "reason", "advice"),
     [
-        (zero_point, "its zero point is [3.0]", "Use a symmetric quantizer (zero point 0)"),
+        (zero_point, "its zero point is [3.5], no integer", "Round the zero point when exporting"),
         (computed_scale, "its scale is not a constant", "Export the model in evaluation mode"),
         (
             lambda graph: graph.quant("x", 0.0, 4),
@@ -65,8 +65,8 @@ def two_bit_widths(graph: GraphBuilder) -> str:
         ),
         (two_bit_widths, "its bit width is [4.0, 5.0]", "Use one integer bit width for the whole tensor"),
         (
-            lambda graph: graph.quant("x", 0.5, 1, signed=True),
-            "it is bipolar (signed, one bit)",
+            lambda graph: graph.quant("x", 0.5, 1, signed=True, zero_point=1.0),
+            "it is bipolar and has a zero point",
             "Use two bits or more",
         ),
     ],
