@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -47,18 +47,26 @@ class Products:
 
     def final_sums(self) -> Extremes:
         """Return the extremes (C,) of the final sums."""
-        includes_zero = np.all(self.inputs.low <= 0) and np.all(self.inputs.high >= 0)
-        return self._hull(largest(self.patterns) if includes_zero else self.patterns, partial_sums=False)
+        return self._hull(largest(self.patterns) if self._includes_zero else self.patterns, partial_sums=False)
 
     def box(self) -> Box:
         """Return the final sums as a box of shape (C,)."""
         if not self.patterns:
             return Box.of(*self.final_sums(), self._steps())
-        parts = [replace(each, patterns=()).box() for each in map(self._with, self.patterns)]
-        result = parts[0]
-        for part in parts[1:]:
+        if self._includes_zero:
+            steps = np.gcd.reduce([self._with(pattern)._steps() for pattern in largest(self.patterns)])
+            # What the other patterns add can only make a divisor smaller.
+            if np.all(steps <= 1):
+                return Box.of(*self.final_sums(), steps)
+        result, *others = [self._with(pattern).box() for pattern in self.patterns]
+        for part in others:
             result = result.union(part)
         return result
+
+    @property
+    def _includes_zero(self) -> bool:
+        """Whether padding is within the range of every input."""
+        return bool(np.all(self.inputs.low <= 0) and np.all(self.inputs.high >= 0))
 
     def _hull(self, patterns: tuple[Pattern, ...], *, partial_sums: bool) -> Extremes:
         parts = [self._with(pattern) for pattern in patterns] or [self]

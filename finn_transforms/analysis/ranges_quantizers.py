@@ -114,10 +114,19 @@ def threshold_counts(source: Box, thresholds: NDArray[Any]) -> Box:
     low, high, step = (np.broadcast_to(side, (channels,)) for side in (source.low, source.high, source.step))
     rows = np.broadcast_to(rows, (channels, rows.shape[1]))
     at_low, at_high = (_counts(rows, end) for end in (low, high))
-    # Where each threshold is an own integer, and every integer occurs, every count between the two occurs.
-    regular = np.all(step == 1) and np.all(np.diff(np.ceil(rows), axis=1) > 0)
-    steps = np.ones(channels, dtype=object) if regular else _count_steps(rows, low, high, step)
+    steps = np.ones(channels, dtype=object)
+    for channel in np.flatnonzero(_may_skip(rows, low, high, step)):
+        steps[channel] = _count_step(rows[channel], low[channel], high[channel], step[channel])
     return Box.of(at_low, at_high, steps)
+
+
+def _may_skip(
+    rows: NDArray[np.float64], low: NDArray[Any], high: NDArray[Any], step: NDArray[Any]
+) -> NDArray[np.bool_]:
+    """Return the channels (C,) in which some count between the lowest and the highest may not occur."""
+    inside = (rows > low[:, None].astype(np.float64)) & (rows <= high[:, None].astype(np.float64))
+    together = np.diff(np.ceil(rows), axis=1) <= 0
+    return np.asarray((step > 1) | np.any(together & inside[:, 1:] & inside[:, :-1], axis=1), dtype=bool)
 
 
 def _counts(rows: NDArray[np.float64], values: NDArray[Any]) -> NDArray[Any]:
@@ -129,19 +138,15 @@ def _counts(rows: NDArray[np.float64], values: NDArray[Any]) -> NDArray[Any]:
     return np.asarray((rows <= values[:, None]).sum(axis=1)).astype(object)
 
 
-def _count_steps(
-    rows: NDArray[np.float64], lows: NDArray[Any], highs: NDArray[Any], steps: NDArray[Any]
-) -> NDArray[Any]:
-    result = np.ones(len(rows), dtype=object)
-    for channel, (row, low, high, step) in enumerate(zip(rows, lows, highs, steps, strict=True)):
-        reached = row[(row > low) & (row <= high)]
-        if not step or not reached.size:
-            continue
-        # The first value of the box at or above each threshold.
-        first = [low + -((low - int(np.ceil(threshold))) // step) * step for threshold in reached]
-        counts = np.searchsorted(row, [float(value) for value in [low, *first, high] if value <= high], side="right")
-        result[channel] = int(np.gcd.reduce(np.diff(counts)))
-    return result
+def _count_step(row: NDArray[np.float64], low: int, high: int, step: int) -> int:
+    """Return the greatest common divisor of the differences between the counts that occur."""
+    reached = row[(row > low) & (row <= high)]
+    if not step or not reached.size:
+        return 1
+    # The first value of the box at or above each threshold.
+    first = [low + -((low - int(np.ceil(threshold))) // step) * step for threshold in reached]
+    counts = np.searchsorted(row, [float(value) for value in [low, *first, high] if value <= high], side="right")
+    return int(np.gcd.reduce(np.diff(counts)))
 
 
 def _operator(node: ir.Node) -> Quant:
