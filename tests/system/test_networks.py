@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 
 from brevitas_ext.export.tracing import Exporter
 from finn_transforms.analysis.constants import constant
+from finn_transforms.analysis.datatypes import datatype
 from finn_transforms.analysis.matching import is_hardware, is_quantizer, static_shape
 from finn_transforms.emulate import emulate
 from finn_transforms.loading import load_model
@@ -93,9 +94,14 @@ def test_network(name: str, exporter: Exporter) -> None:
 def test_file(name: str) -> None:
     model = load_model(zoo_file(name))
     Tidy()(model)
-    shape = static_shape(model.graph.inputs[0])
-    images = np.random.default_rng(0).uniform(-1, 1, (6, *shape[1:]))
-    images[-2:] = [np.full(shape[1:], -1.0), np.full(shape[1:], 1.0)]
+    source = model.graph.inputs[0]
+    shape, random = static_shape(source)[1:], np.random.default_rng(0)
+    data_type = datatype(source)
+    if data_type is not None and data_type.name == "BIPOLAR":
+        images = random.choice([-1.0, 1.0], (6, *shape))
+    else:
+        images = random.uniform(-1, 1, (6 if len(shape) < 3 or shape[-1] < 64 else 1, *shape))
+    images[-1] = 1.0
     check(model, images, FILES[name])
 
 
@@ -126,11 +132,15 @@ def assert_same_integers(exported: ir.Model, integers: ir.Model, images: NDArray
     """Compare every quantizer of the exported graph with its integers once they are taken apart from their scale."""
     name = input_name(exported)
     before, after = emulate(exported, {name: images}), emulate(integers, {name: images})
-    ours, theirs = list(quantizers(integers)), list(quantizers(exported))
-    assert len(ours) == len(theirs)
-    for one, other in zip(ours, theirs, strict=True):
-        found, expected = integers_of(one, after), integers_of(other, before)
-        np.testing.assert_array_equal(found, expected, err_msg=str(other.name))
+    ours = {plain_name(node).removesuffix("_int"): node for node in quantizers(integers)}
+    for theirs in quantizers(exported):
+        found, expected = integers_of(ours[plain_name(theirs)], after), integers_of(theirs, before)
+        np.testing.assert_array_equal(found, expected, err_msg=str(theirs.name))
+
+
+def plain_name(node: ir.Node) -> str:
+    """Return the name of a node's output without the slashes that torch puts into it."""
+    return "_".join(part.strip("_") for part in str(node.outputs[0].name).split("/") if part)
 
 
 def quantizers(model: ir.Model) -> Iterator[ir.Node]:
