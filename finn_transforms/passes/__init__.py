@@ -5,10 +5,19 @@ from finn_transforms.passes.cancel_transposes import CancelTransposes
 from finn_transforms.passes.check_accumulator_contract import BrokenContractError, CheckAccumulatorContract
 from finn_transforms.passes.drop_unused_bits import DropUnusedBits
 from finn_transforms.passes.extract_integers import ExtractIntegers
+from finn_transforms.passes.infer_concat import InferConcat
+from finn_transforms.passes.infer_deconv import InferDeconv
+from finn_transforms.passes.infer_elementwise import InferElementwise
+from finn_transforms.passes.infer_global_acc_pool import InferGlobalAccPool
 from finn_transforms.passes.infer_mvau import InferMVAU
+from finn_transforms.passes.infer_padding import InferPadding
 from finn_transforms.passes.infer_pool import InferPool
 from finn_transforms.passes.infer_shapes import InferShapes
+from finn_transforms.passes.infer_split import InferSplit
 from finn_transforms.passes.infer_thresholding import InferThresholding
+from finn_transforms.passes.infer_upsample import InferUpsample
+from finn_transforms.passes.infer_vvau import InferVVAU
+from finn_transforms.passes.insert_duplicate_streams import InsertDuplicateStreams
 from finn_transforms.passes.lower import LoweringResult, lower_to_hardware
 from finn_transforms.passes.minimize_accumulators import MinimizeAccumulators
 from finn_transforms.passes.postpone_shuffles import PostponeShuffles
@@ -20,10 +29,19 @@ __all__ = [
     "CheckAccumulatorContract",
     "DropUnusedBits",
     "ExtractIntegers",
+    "InferConcat",
+    "InferDeconv",
+    "InferElementwise",
+    "InferGlobalAccPool",
     "InferMVAU",
+    "InferPadding",
     "InferPool",
     "InferShapes",
+    "InferSplit",
     "InferThresholding",
+    "InferUpsample",
+    "InferVVAU",
+    "InsertDuplicateStreams",
     "LoweringResult",
     "MinimizeAccumulators",
     "PostponeShuffles",

@@ -110,11 +110,21 @@ def redirect(old: ir.Value, new: ir.Value) -> None:
 
 def replace(old: ir.Value, new: ir.Value) -> None:
     """Redirect every reader of ``old`` to ``new`` and remove ``old``'s node, which has no other output."""
-    node = old.producer()
+    node = producer_of(old)
     redirect(old, new)
-    if node is None:
-        raise ValueError(f"expected a value computed by a node of the graph, got {old.name!r}")
     graph_of(node).remove(node, safe=True)
+
+
+def producer_of(value: ir.Value) -> ir.Node:
+    """Return the node that computes a value.
+
+    Raises:
+        ValueError: there is none.
+    """
+    node = value.producer()
+    if node is None:
+        raise ValueError(f"expected a value computed by a node of the graph, got {value.name!r}")
+    return node
 
 
 def graph_of(node: ir.Node) -> ir.Graph:

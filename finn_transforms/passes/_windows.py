@@ -10,13 +10,19 @@ import onnx_ir as ir
 from finn_transforms.analysis.matching import NoMatchError, static_shape
 from finn_transforms.ops.convolution import Window
 from finn_transforms.passes._edit import Operator, Output, insert_node, integer_type_of
+from finn_transforms.passes._streams import require_zero
 
 
-def read_window(attributes: Mapping[str, Any], kernel: Sequence[int]) -> Window:
-    """Return the window of an ONNX ``Conv`` or ``MaxPool``.
+def read_window(attributes: Mapping[str, Any], kernel: Sequence[int], source: ir.Value | None = None) -> Window:
+    """Return the window of an ONNX ``Conv``, ``ConvTranspose`` or ``MaxPool``.
+
+    Args:
+        attributes: of the node.
+        kernel: its height and width.
+        source: what it is applied to, where its padding is that of the hardware, with zeros.
 
     Raises:
-        NoMatchError: padding is implicit, or the output size is rounded up.
+        NoMatchError: padding is implicit or the source has no zero to pad with, or the output size is rounded up.
     """
     if attributes.get("auto_pad", "NOTSET") != "NOTSET":
         raise NoMatchError(f"auto_pad is {attributes['auto_pad']}", "Export explicit pads")
@@ -24,6 +30,8 @@ def read_window(attributes: Mapping[str, Any], kernel: Sequence[int]) -> Window:
         raise NoMatchError("ceil_mode is 1", "Use ceil_mode=False and pad explicitly")
     if len(kernel) != 2:
         raise NoMatchError(f"its kernel has {len(kernel)} dimensions", "Use a two-dimensional kernel")
+    if source is not None and any(attributes.get("pads", ())):
+        require_zero(source)
     return Window(
         kernel=(kernel[0], kernel[1]),
         strides=tuple(attributes.get("strides", (1, 1))),
@@ -32,24 +40,34 @@ def read_window(attributes: Mapping[str, Any], kernel: Sequence[int]) -> Window:
     )
 
 
-def insert_windows(before: ir.Node, stream: ir.Value, window: Window, *, depthwise: bool) -> ir.Value:
-    """Insert ``FMPadding`` and ``ConvolutionInputGenerator`` for an NHWC stream, each only where it does something."""
+def insert_padding(before: ir.Node, stream: ir.Value, pads: Sequence[int]) -> ir.Value:
+    """Insert ``FMPadding`` by (top, left, bottom, right) for an NHWC stream, where it does something."""
+    if not any(pads):
+        return stream
     data_type = integer_type_of(stream)
     _, height, width, channels = static_shape(stream)
-    rows, columns = window.output_size(height, width)
+    padding = Operator.hardware(
+        "FMPadding",
+        ImgDim=[height, width],
+        Padding=list(pads),
+        NumChannels=channels,
+        SIMD=1,
+        inputDataType=data_type.name,
+    )
+    shape = (1, height + pads[0] + pads[2], width + pads[1] + pads[3], channels)
     label = before.name or before.outputs[0].name
-    if any(window.pads):
-        padding = Operator.hardware(
-            "FMPadding",
-            ImgDim=[height, width],
-            Padding=list(window.pads),
-            NumChannels=channels,
-            SIMD=1,
-            inputDataType=data_type.name,
-        )
-        height, width = height + window.pads[0] + window.pads[2], width + window.pads[1] + window.pads[3]
-        output = Output(f"FMPadding_{label}", (1, height, width, channels), data_type)
-        stream = insert_node(before, padding, [stream], output)
+    return insert_node(before, padding, [stream], Output(f"FMPadding_{label}", shape, data_type))
+
+
+def insert_windows(before: ir.Node, stream: ir.Value, window: Window, *, depthwise: bool) -> ir.Value:
+    """Insert ``FMPadding`` and ``ConvolutionInputGenerator`` for an NHWC stream, each only where it does something."""
+    stream = insert_padding(before, stream, window.pads)
+    _, height, width, channels = static_shape(stream)
+    rows, columns = Window(kernel=window.kernel, strides=window.strides, dilations=window.dilations).output_size(
+        height, width
+    )
+    data_type = integer_type_of(stream)
+    label = before.name or before.outputs[0].name
     if window.kernel == (1, 1) and window.strides == (1, 1):
         return stream
     generator = Operator.hardware(

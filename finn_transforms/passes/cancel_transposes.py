@@ -1,4 +1,4 @@
-"""Removes transposes that undo each other."""
+"""Removes transposes that undo each other, and all but one of those that do the same."""
 
 from __future__ import annotations
 
@@ -17,19 +17,31 @@ class CancelTransposes(HardwarePass):
 
         b = Transpose(Transpose(a, perm=(0, 3, 1, 2)), perm=(0, 2, 3, 1))
 
+        c, d = Transpose(x, perm=(0, 2, 3, 1)), Transpose(x, perm=(0, 2, 3, 1))
+
     After::
 
         b = a
+        c = d = Transpose(x, perm=(0, 2, 3, 1))
+
+    Any number of readers may stand behind each of them.
     """
 
     def rewrite(self, model: ir.Model, result: HardwarePassResult) -> None:
-        """Cancel every pair."""
+        """Cancel every pair and merge every group of equal ones."""
+        first: dict[tuple[ir.Value, tuple[int, ...]], ir.Value] = {}
         for node in nodes_of(model):
-            source = _undone(node)
-            if source is None or node.outputs[0].is_graph_output():
+            if node.op_type != "Transpose" or node.domain != "" or node.inputs[0] is None:
                 continue
-            ir.convenience.replace_all_uses_with(node.outputs[0], source)
-            self.note(result, node, f"undoes the transpose of {source.name}")
+            output = node.outputs[0]
+            if not output.is_graph_output() and (source := _undone(node)) is not None:
+                ir.convenience.replace_all_uses_with(output, source)
+                self.note(result, node, f"undoes the transpose of {source.name}")
+                continue
+            same = first.setdefault((node.inputs[0], tuple(attributes_of(node).get("perm", ()))), output)
+            if same is not output and not output.is_graph_output():
+                ir.convenience.replace_all_uses_with(output, same)
+                self.note(result, node, f"is the transpose {same.name}")
         if result.rewrites:
             RemoveUnusedNodesPass()(model)
 

@@ -2,35 +2,24 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import onnx_ir as ir
 from numpy.typing import NDArray
-from onnx_ir.passes.common import RemoveUnusedNodesPass
+from qonnx.core.datatype import BaseDataType
 
 from finn_transforms.analysis.attributes import attributes_of
-from finn_transforms.analysis.constants import constant
-from finn_transforms.analysis.datatypes import integer_datatype
-from finn_transforms.analysis.matching import NoMatchError, nodes_of, static_shape
-from finn_transforms.passes._base import HardwarePass, HardwarePassResult
-from finn_transforms.passes._edit import (
-    NCHW_TO_NHWC,
-    NHWC_TO_NCHW,
-    Operator,
-    Output,
-    add_constant,
-    graph_of,
-    input_of,
-    insert_node,
-    insert_transpose,
-    integer_type_of,
-    replace,
-)
+from finn_transforms.analysis.datatypes import integer_datatype, named
+from finn_transforms.analysis.matching import NoMatchError, static_shape
+from finn_transforms.passes._edit import input_of, integer_type_of
+from finn_transforms.passes._nodes import NodePass
+from finn_transforms.passes._streams import as_stream
+from finn_transforms.passes._units import insert_mvau, kernel_size, layer_input, layer_weights
 from finn_transforms.passes._windows import insert_windows, read_window
 
 
-class InferMVAU(HardwarePass):
+class InferMVAU(NodePass):
     """Lower integer ``Conv`` and ``MatMul`` to FINN's hardware layers.
 
     Before::
@@ -47,125 +36,76 @@ class InferMVAU(HardwarePass):
     inside (``noActivation=1``) and starts unfolded in time (PE = SIMD = 1); its accumulator has the width its output
     is annotated with until `MinimizeAccumulators` narrows it.
 
-    Refused: batches, one- and three-dimensional or grouped convolutions, inputs or weights that are not integers.
+    A grouped convolution becomes a dense one, with zeros for the inputs that an output does not see: FINN has units
+    for dense and for depthwise convolutions (see `InferVVAU`) only.
+
+    Between bipolar inputs and weights FINN counts equal bits, p = (sum + K) / 2.  Thresholds behind such a unit are
+    rewritten for p; where anything else reads the sum, 2 * p - K is computed behind the unit.
+
+    Refused: batches, one- and three-dimensional convolutions, inputs or weights that are not integers, padding of
+    bipolar inputs, which have no zero.
     """
 
-    def rewrite(self, model: ir.Model, result: HardwarePassResult) -> None:
-        """Lower every integer layer, and name the linear layers that stay."""
-        for node in nodes_of(model):
-            rule = _RULES.get(node.op_type) if node.domain == "" else None
-            if rule is None:
-                continue
-            try:
-                detail = rule(node)
-            except NoMatchError as why:
-                self.refuse(result, node, why)
-                continue
-            self.note(result, node, detail)
-        if result.rewrites:
-            RemoveUnusedNodesPass()(model)
+    op_types: ClassVar[frozenset[str]] = frozenset({"Conv", "Gemm", "MatMul"})
+
+    def lower(self, node: ir.Node) -> str:
+        """Lower a convolution or a linear layer."""
+        if node.op_type == "Conv":
+            return _lower_conv(node)
+        if node.op_type == "MatMul":
+            return _lower_matmul(node)
+        layer_input(node)
+        raise NoMatchError("a Gemm may scale and add a bias", "Run ExtractIntegers first, which makes it a MatMul")
 
 
 def _lower_conv(node: ir.Node) -> str:
-    source, weights = _integer_input(node), _weights(node)
-    shape, attributes = static_shape(source), attributes_of(node)
-    if weights.ndim != 4:
-        raise NoMatchError(
-            f"it convolves over {weights.ndim - 2} dimensions", "Use a two-dimensional convolution, e.g. kernel (k, 1)"
-        )
-    if attributes.get("group", 1) != 1:
-        raise NoMatchError(
-            f"it has {attributes['group']} groups, which needs a vector-vector unit", "Use a dense convolution"
-        )
-    if len(node.inputs) > 2 and node.inputs[2] is not None:
-        raise NoMatchError("it adds a bias", "Run ExtractIntegers first, which puts the bias behind the layer")
-    window = read_window(attributes, weights.shape[2:])
-    stream = insert_transpose(node, source, NCHW_TO_NHWC, f"{source.name}_nhwc")
-    stream = insert_windows(node, stream, window, depthwise=False)
+    source, grouped = layer_input(node), layer_weights(node)
+    window = read_window(attributes_of(node), kernel_size(grouped), source)
+    groups = attributes_of(node).get("group", 1)
+    weight_type = integer_type_of(input_of(node, 1))
+    weights, weight_type = _dense(grouped, groups, weight_type)
+    stream = insert_windows(node, as_stream(node, source), window, depthwise=False)
     matrix = weights.transpose(2, 3, 1, 0).reshape(-1, weights.shape[0])
-    rows, columns = window.output_size(*shape[2:])
-    sums = _insert_mvau(node, stream, matrix, (1, rows, columns))
-    replace(node.outputs[0], insert_transpose(node, sums, NHWC_TO_NCHW, f"{node.outputs[0].name}_nchw"))
-    return f"{matrix.shape[0]} x {matrix.shape[1]} matrix-vector unit, {rows * columns} vectors"
+    rows, columns = window.output_size(*static_shape(source)[2:])
+    insert_mvau(node, stream, matrix, (1, rows, columns), weight_type)
+    detail = f"{matrix.shape[0]} x {matrix.shape[1]} matrix-vector unit, {rows * columns} vectors"
+    if groups == 1:
+        return detail
+    return f"{detail}; a dense one for {groups} groups, {1 - 1 / groups:.0%} of its weights are zeros between them"
+
+
+def _dense(weights: NDArray[Any], groups: int, weight_type: BaseDataType) -> tuple[NDArray[Any], BaseDataType]:
+    """Return (O, C, KH, KW) with zeros between the groups of (O, C / groups, KH, KW), in a type that has a zero."""
+    if groups == 1:
+        return weights, weight_type
+    outputs, inputs = weights.shape[0] // groups, weights.shape[1]
+    dense = np.zeros((weights.shape[0], inputs * groups, *weights.shape[2:]), dtype=weights.dtype)
+    for group in range(groups):
+        rows = slice(group * outputs, (group + 1) * outputs)
+        dense[rows, group * inputs : (group + 1) * inputs] = weights[rows]
+    return dense, weight_type if weight_type.allowed(0) else named("INT2")
 
 
 def _lower_matmul(node: ir.Node) -> str:
-    source, matrix = _integer_input(node), _weights(node)
+    source, matrix = layer_input(node), layer_weights(node)
+    weight_type = integer_type_of(input_of(node, 1))
     flattened = _flattened_image(source)
     if flattened is not None:
         # The stream arrives in the order (H, W, C); Flatten would have made it (C, H, W).
         _, channels, rows, columns = static_shape(flattened)
         matrix = matrix.reshape(channels, rows, columns, -1).transpose(1, 2, 0, 3).reshape(matrix.shape)
-        source = insert_transpose(node, flattened, NCHW_TO_NHWC, f"{flattened.name}_nhwc")
+        source = as_stream(node, flattened)
         vectors: tuple[int, ...] = (1,)
     else:
         vectors = static_shape(source)[:-1]
-    replace(node.outputs[0], _insert_mvau(node, source, matrix, vectors))
+    insert_mvau(node, source, matrix, vectors, weight_type)
     return f"{matrix.shape[0]} x {matrix.shape[1]} matrix-vector unit, {int(np.prod(vectors))} vectors"
 
 
 def _flattened_image(source: ir.Value) -> ir.Value | None:
     """Return the integer (1, C, H, W) that a (1, C * H * W) is a view of, or None."""
     producer = source.producer()
-    if producer is None or producer.op_type not in {"Flatten", "Reshape"} or len(static_shape(source)) != 2:
+    if producer is None or producer.op_type not in {"Flatten", "Reshape", "Squeeze"} or len(static_shape(source)) != 2:
         return None
     image = input_of(producer, 0)
     return image if integer_datatype(image) is not None and len(static_shape(image)) == 4 else None
-
-
-def _refuse_gemm(node: ir.Node) -> str:
-    _integer_input(node)
-    _weights(node)
-    raise NoMatchError("a Gemm may scale and add a bias", "Run ExtractIntegers first, which makes it a MatMul")
-
-
-def _refuse_transposed(_node: ir.Node) -> str:
-    raise NoMatchError("transposed convolutions are not lowered", "Use upsampling followed by a convolution")
-
-
-def _insert_mvau(node: ir.Node, stream: ir.Value, matrix: NDArray[Any], vectors: tuple[int, ...]) -> ir.Value:
-    old = node.outputs[0]
-    input_type, weight_type, sum_type = (integer_type_of(value) for value in (stream, input_of(node, 1), old))
-    parameters = add_constant(graph_of(node), f"{old.name}_matrix", matrix, weight_type)
-    operator = Operator.hardware(
-        "MVAU",
-        MW=matrix.shape[0],
-        MH=matrix.shape[1],
-        SIMD=1,
-        PE=1,
-        inputDataType=input_type.name,
-        weightDataType=weight_type.name,
-        outputDataType=sum_type.name,
-        accDataType=sum_type.name,
-        ActVal=0,
-        binaryXnorMode=0,
-        noActivation=1,
-        numInputVectors=list(vectors),
-        mem_mode="internal_decoupled",
-    )
-    output = Output(f"MVAU_{node.name or old.name}", (*vectors, matrix.shape[1]), sum_type)
-    return insert_node(node, operator, [stream, parameters], output)
-
-
-def _integer_input(node: ir.Node) -> ir.Value:
-    source = node.inputs[0]
-    if source is None or integer_datatype(source) is None:
-        raise NoMatchError(
-            f"its input {source.name if source else ''!r} is not an integer tensor",
-            "Put an activation quantizer in front of the layer",
-        )
-    integer_type_of(node.outputs[0])
-    if static_shape(source)[0] != 1:
-        raise NoMatchError(f"its batch size is {static_shape(source)[0]}", "Export with an example of batch size 1")
-    return source
-
-
-def _weights(node: ir.Node) -> NDArray[Any]:
-    value = node.inputs[1]
-    weights = constant(value)
-    if value is None or weights is None or integer_datatype(value) is None:
-        raise NoMatchError("its weights are not integer constants", "Give the layer a weight quantizer")
-    return weights
-
-
-_RULES = {"Conv": _lower_conv, "ConvTranspose": _refuse_transposed, "Gemm": _refuse_gemm, "MatMul": _lower_matmul}

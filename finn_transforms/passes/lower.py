@@ -7,14 +7,23 @@ from dataclasses import dataclass, field
 import onnx_ir as ir
 
 from finn_transforms.analysis.matching import Refusal, Rewrite
-from finn_transforms.passes._base import HardwarePassResult
+from finn_transforms.passes._base import HardwarePass, HardwarePassResult
 from finn_transforms.passes.cancel_transposes import CancelTransposes
 from finn_transforms.passes.check_accumulator_contract import CheckAccumulatorContract
 from finn_transforms.passes.extract_integers import ExtractIntegers
+from finn_transforms.passes.infer_concat import InferConcat
+from finn_transforms.passes.infer_deconv import InferDeconv
+from finn_transforms.passes.infer_elementwise import InferElementwise
+from finn_transforms.passes.infer_global_acc_pool import InferGlobalAccPool
 from finn_transforms.passes.infer_mvau import InferMVAU
+from finn_transforms.passes.infer_padding import InferPadding
 from finn_transforms.passes.infer_pool import InferPool
 from finn_transforms.passes.infer_shapes import InferShapes
+from finn_transforms.passes.infer_split import InferSplit
 from finn_transforms.passes.infer_thresholding import InferThresholding
+from finn_transforms.passes.infer_upsample import InferUpsample
+from finn_transforms.passes.infer_vvau import InferVVAU
+from finn_transforms.passes.insert_duplicate_streams import InsertDuplicateStreams
 from finn_transforms.passes.minimize_accumulators import Bound, MinimizeAccumulators
 from finn_transforms.passes.tidy import Tidy
 
@@ -44,14 +53,23 @@ def lower_to_hardware(model: ir.Model, *, bound: Bound | None = "exact") -> Lowe
     Raises:
         BrokenContractError: see `CheckAccumulatorContract`.
     """
-    passes = [
+    passes: list[HardwarePass] = [
         Tidy(),
         InferShapes(),
         ExtractIntegers(),
         InferThresholding(),
+        InferVVAU(),
         InferMVAU(),
+        InferDeconv(),
         InferPool(),
+        InferElementwise(),
+        InferConcat(),
+        InferSplit(),
+        InferUpsample(),
+        InferPadding(),
+        InferGlobalAccPool(),
         CancelTransposes(),
+        InsertDuplicateStreams(),
     ]
     if bound is not None:
         passes.append(MinimizeAccumulators(bound))

@@ -7,22 +7,52 @@ from typing import Any
 import numpy as np
 import onnx_ir as ir
 from numpy.typing import NDArray
+from qonnx.core.modelwrapper import ModelWrapper
 from qonnx.core.onnx_exec import execute_onnx
+from qonnx.transformation.infer_datatypes import InferDataTypes
+from qonnx.transformation.infer_shapes import InferShapes
 
 from finn_transforms.analysis.datatypes import integer_datatype
+from finn_transforms.analysis.matching import HARDWARE_DOMAIN, is_hardware
 from finn_transforms.emulate import emulate
+from finn_transforms.finn_compat import prepare_finn
 from finn_transforms.passes import (
     CancelTransposes,
     CheckAccumulatorContract,
+    InferConcat,
+    InferDeconv,
+    InferElementwise,
+    InferGlobalAccPool,
     InferMVAU,
+    InferPadding,
     InferPool,
+    InferSplit,
     InferThresholding,
+    InferUpsample,
+    InferVVAU,
+    InsertDuplicateStreams,
     MinimizeAccumulators,
 )
 from finn_transforms.passes._base import HardwarePassResult
 from tests.support.graphs import copy_of, wrapper
 
-STAGES = (InferThresholding, InferMVAU, InferPool, CancelTransposes, MinimizeAccumulators, CheckAccumulatorContract)
+STAGES = (
+    InferThresholding,
+    InferVVAU,
+    InferMVAU,
+    InferDeconv,
+    InferPool,
+    InferElementwise,
+    InferConcat,
+    InferSplit,
+    InferUpsample,
+    InferPadding,
+    InferGlobalAccPool,
+    CancelTransposes,
+    InsertDuplicateStreams,
+    MinimizeAccumulators,
+    CheckAccumulatorContract,
+)
 
 
 def input_name(model: ir.Model) -> str:
@@ -70,10 +100,30 @@ def assert_finn_agrees(model: ir.Model, image: NDArray[Any]) -> int:
     theirs = execute_onnx(wrapper(model), {name: image.astype(np.float32)}, return_full_exec_context=True)
     count = 0
     for node in model.graph:
-        value = node.outputs[0]
-        if integer_datatype(value) is None or node.op_type == "Quant":
-            continue
-        key = str(value.name)
-        np.testing.assert_array_equal(ours[key], theirs[key], err_msg=f"{node.op_type} {key}")
-        count += 1
+        for value in node.outputs:
+            if integer_datatype(value) is None or node.op_type == "Quant":
+                continue
+            key = str(value.name)
+            np.testing.assert_array_equal(ours[key], theirs[key], err_msg=f"{node.op_type} {key}")
+            count += 1
     return count
+
+
+def assert_finn_specializes(model: ir.Model, part: str = "xczu7ev-ffvc1156-2-e") -> ModelWrapper:
+    """Let FINN infer shapes and types and choose an implementation for every layer; nothing may change but that."""
+    prepare_finn()
+    from finn.transformation.fpgadataflow.specialize_layers import SpecializeLayers
+
+    before = wrapper(model)
+    inferred = wrapper(model).transform(InferShapes()).transform(InferDataTypes())
+    for node in model.graph:
+        for value in node.outputs:
+            name = str(value.name)
+            assert inferred.get_tensor_shape(name) == before.get_tensor_shape(name), name
+            if is_hardware(node):
+                assert inferred.get_tensor_datatype(name) == before.get_tensor_datatype(name), name
+    specialized = inferred.transform(SpecializeLayers(part))
+    kinds = [node.op_type for node in specialized.graph.node if node.domain.startswith(HARDWARE_DOMAIN)]
+    assert kinds
+    assert all(kind.endswith(("_hls", "_rtl")) for kind in kinds), kinds
+    return specialized

@@ -42,18 +42,41 @@ def test_pools_the_same_integers(kind: str, options: dict[str, list[int]]) -> No
     np.testing.assert_array_equal(emulate(model, x)["maxpool1"], emulate(reference, x)["maxpool1"])
 
 
+def test_padding_is_harmless_where_signed_values_are_not_negative() -> None:
+    """A signed type is no obstacle; what the values can be is."""
+    graph = GraphBuilder((1, 2, 4, 4))
+    graph.datatypes["x"] = "UINT4"
+    weights = graph.constant(np.ones((2, 2, 1, 1)), "w", "INT2")
+    layer = graph.node("Conv", ["x", weights], datatype="INT32")
+    model = graph.model(graph.node("MaxPool", [layer], datatype="INT32", kernel_shape=[2, 2], pads=[1, 1, 0, 0]))
+    reference = copy_of(model)
+    assert not InferPool()(model).refusals
+    x = {"x": np.random.default_rng(0).integers(0, 16, size=(3, 2, 4, 4))}
+    np.testing.assert_array_equal(emulate(model, x)["maxpool3"], emulate(reference, x)["maxpool3"])
+
+
 @pytest.mark.parametrize(
     ("model", "reason", "advice"),
     [
         (
             pool(None, kernel_shape=[2, 2]),
-            "its input is not an integer tensor",
+            "its input 'x' is not an integer tensor",
             "Put an activation quantizer in front of it",
         ),
         (
             pool("INT4", kernel_shape=[2, 2], pads=[0, 0, 0, 1]),
             "it pads signed values",
             "Use unsigned activations (after a ReLU) or no padding",
+        ),
+        (
+            pool("UINT4", kernel_shape=[2, 2], dilations=[6, 1], pads=[3, 0, 3, 0]),
+            "a window of it lies in the padding (3, 0, 3, 0) only",
+            "Use less padding, or a smaller dilation",
+        ),
+        (
+            pool("UINT4", kernel_shape=[2, 2], pads=[0, 0, 0, 3], strides=[2, 2]),
+            "a window of it lies in the padding (0, 0, 0, 3) only",
+            "Use less padding, or a smaller dilation",
         ),
         (
             pool("INT4", kernel_shape=[2, 2], ceil_mode=1, strides=[2, 2]),

@@ -1,0 +1,162 @@
+"""What matrix-vector and vector-vector units share: their inputs, weights and outputs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import onnx_ir as ir
+from numpy.typing import NDArray
+from qonnx.core.datatype import BaseDataType
+
+from brevitas_ext.arith import IntRange
+from finn_transforms.analysis.constants import constant
+from finn_transforms.analysis.datatypes import integer_datatype, smallest_datatype
+from finn_transforms.analysis.matching import NoMatchError, layer_type
+from finn_transforms.passes._edit import (
+    Operator,
+    Output,
+    add_constant,
+    graph_of,
+    input_of,
+    insert_node,
+    integer_type_of,
+    replace,
+)
+from finn_transforms.passes._elementwise import insert_with_number
+from finn_transforms.passes._retype import retype
+from finn_transforms.passes._streams import integer_input, replace_by_stream
+
+
+def layer_input(node: ir.Node) -> ir.Value:
+    """Return the integer input of a linear layer whose output is annotated too.
+
+    Raises:
+        NoMatchError: one of them is not, or there is a batch.
+    """
+    source = integer_input(node, "Put an activation quantizer in front of the layer")
+    integer_type_of(node.outputs[0])
+    return source
+
+
+def layer_weights(node: ir.Node) -> NDArray[Any]:
+    """Return the integer weights of a linear layer.
+
+    Raises:
+        NoMatchError: they are no integer constants, or a bias comes with them.
+    """
+    value = node.inputs[1]
+    weights = constant(value)
+    if value is None or weights is None or integer_datatype(value) is None:
+        raise NoMatchError("its weights are not integer constants", "Give the layer a weight quantizer")
+    if len(node.inputs) > 2 and node.inputs[2] is not None:
+        raise NoMatchError("it adds a bias", "Run ExtractIntegers first, which puts the bias behind the layer")
+    return weights
+
+
+def kernel_size(weights: NDArray[Any]) -> tuple[int, int]:
+    """Return (KH, KW) of a convolution's weights.
+
+    Raises:
+        NoMatchError: it has another number of dimensions.
+    """
+    if weights.ndim != 4:
+        raise NoMatchError(
+            f"it convolves over {weights.ndim - 2} dimensions", "Use a two-dimensional convolution, e.g. kernel (k, 1)"
+        )
+    return weights.shape[2], weights.shape[3]
+
+
+def insert_mvau(
+    node: ir.Node, stream: ir.Value, matrix: NDArray[Any], vectors: tuple[int, ...], weight_type: BaseDataType
+) -> None:
+    """Let an MVAU for a stream (*vectors, MW), with a matrix (MW, MH), take the place of a linear layer."""
+    parameters = {
+        "MW": matrix.shape[0],
+        "MH": matrix.shape[1],
+        "binaryXnorMode": 0,
+        "numInputVectors": list(vectors),
+    }
+    _insert_unit(node, stream, Operator("MVAU", parameters), (matrix, weight_type), (*vectors, matrix.shape[1]))
+
+
+def insert_vvau(node: ir.Node, stream: ir.Value, kernels: NDArray[Any], image: tuple[int, int]) -> None:
+    """Let a VVAU for windows (1, OH, OW, KH * KW * C), with kernels (C, 1, KH, KW), take a convolution's place."""
+    channels, _, *kernel = kernels.shape
+    parameters = {"Dim": list(image), "Channels": channels, "Kernel": kernel}
+    weights = (kernels, integer_type_of(input_of(node, 1)))
+    _insert_unit(node, stream, Operator("VVAU", parameters), weights, (1, *image, channels))
+
+
+def _insert_unit(
+    node: ir.Node,
+    stream: ir.Value,
+    kind: Operator,
+    weights: tuple[NDArray[Any], BaseDataType],
+    shape: tuple[int, ...],
+) -> None:
+    old = node.outputs[0]
+    array, weight_type = weights
+    input_type, sum_type = integer_type_of(stream), integer_type_of(old)
+    counts = input_type.name == weight_type.name == "BIPOLAR"
+    length = array.size // shape[-1]
+    unit_type = smallest_datatype(IntRange(0, length)) if counts else sum_type
+    operator = Operator.hardware(
+        kind.op_type,
+        **kind.attributes,
+        SIMD=1,
+        PE=1,
+        inputDataType=input_type.name,
+        weightDataType=weight_type.name,
+        outputDataType=unit_type.name,
+        accDataType=unit_type.name,
+        ActVal=0,
+        noActivation=1,
+        mem_mode="internal_decoupled",
+    )
+    name = node.name or old.name
+    parameters = add_constant(graph_of(node), f"{old.name}_matrix", array, weight_type)
+    result = insert_node(node, operator, [stream, parameters], Output(f"{kind.op_type}_{name}", shape, unit_type))
+    activations = _thresholdings_behind(old) if counts else []
+    behind = result if activations is not None else _insert_sum(node, result, length)
+    if node.op_type == "MatMul":
+        replace(old, behind)
+    else:
+        replace_by_stream(node, old, behind)
+    if counts and activations is not None:
+        for activation in activations:
+            _count_instead(activation, length)
+        retype(result, IntRange(0, length), unit_type)
+
+
+def _thresholdings_behind(value: ir.Value) -> list[ir.Node] | None:
+    """Return the activations that read a value, transposed or not; None where something else reads it too."""
+    found: list[ir.Node] = []
+    if value.is_graph_output():
+        return None
+    for reader, index in value.uses():
+        if layer_type(reader) == "Thresholding" and index == 0 and constant(reader.inputs[1]) is not None:
+            found.append(reader)
+            continue
+        behind = _thresholdings_behind(reader.outputs[0]) if reader.op_type == "Transpose" else None
+        if behind is None:
+            return None
+        found += behind
+    return found
+
+
+def _count_instead(activation: ir.Node, length: int) -> None:
+    """Let thresholds of a sum of ``length`` signs compare the number of positive ones: sum = 2 * count - length."""
+    old = input_of(activation, 1)
+    thresholds = constant(old)
+    if thresholds is None:
+        raise ValueError(f"expected constant thresholds of {activation.name!r}, found none")
+    counted = np.ceil((thresholds.astype(np.float64) + length) / 2)
+    # Their data type follows with that of the layer's input.
+    activation.replace_input_with(1, add_constant(graph_of(activation), f"{old.name}_counted", counted))
+
+
+def _insert_sum(before: ir.Node, counts: ir.Value, length: int) -> ir.Value:
+    """Insert 2 * count - length, the sum of signs, behind a unit that counts the positive ones."""
+    doubled = insert_with_number(before, "Mul", (counts, 2), smallest_datatype(IntRange(0, 2 * length)))
+    return insert_with_number(before, "Sub", (doubled, length), smallest_datatype(IntRange(-length, length)))

@@ -1,0 +1,74 @@
+"""Turns sums over all pixels into FINN's layer."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import onnx_ir as ir
+
+from brevitas_ext.arith import IntRange
+from finn_transforms.analysis.attributes import attributes_of
+from finn_transforms.analysis.constants import constant
+from finn_transforms.analysis.datatypes import integer_datatype, range_of, smallest_datatype
+from finn_transforms.analysis.matching import NoMatchError, static_shape
+from finn_transforms.ops.tensors import reduce_axes
+from finn_transforms.passes._edit import Operator, Output, insert_node, integer_type_of
+from finn_transforms.passes._nodes import NodePass
+from finn_transforms.passes._retype import retype
+from finn_transforms.passes._streams import as_stream, integer_input, replace_by_stream
+
+
+class InferGlobalAccPool(NodePass):
+    """Lower ``ReduceSum`` of an integer image over height and width.
+
+    Before::
+
+        s = ReduceSum(q, axes=(2, 3), keepdims=1)           # NCHW
+
+    After::
+
+        s = Transpose(GlobalAccPool(Transpose(q)))          # NHWC inside
+
+    FINN gives the sum the type that holds as many pixels at the end of their type, the lower end of a signed one; the
+    pass does as well, and tells the sum's readers.
+
+    Refused: other axes, dropped dimensions, batches, sums that FINN's type does not hold.
+    """
+
+    op_types: ClassVar[frozenset[str]] = frozenset({"ReduceSum"})
+
+    def lower(self, node: ir.Node) -> str | None:
+        """Lower one sum, unless it has nothing to do with integers."""
+        if node.inputs[0] is None or integer_datatype(node.inputs[0]) is None:
+            return None
+        source = integer_input(node)
+        rank = len(static_shape(source))
+        given = None if len(node.inputs) < 2 else constant(node.inputs[1])
+        axes = sorted(reduce_axes(attributes_of(node), rank, given))
+        if rank != 4 or axes != [2, 3]:
+            raise NoMatchError(f"it sums {rank} dimensions over {axes}", "Sum images (1, C, H, W) over axes 2 and 3")
+        if not attributes_of(node).get("keepdims", 1):
+            raise NoMatchError("it drops the dimensions it sums over", "Keep them, and flatten afterwards")
+        data_type, old = integer_type_of(source), node.outputs[0]
+        _, channels, height, width = static_shape(source)
+        ends = range_of(data_type)
+        reachable = IntRange(height * width * ends.low, height * width * ends.high)
+        sum_type = smallest_datatype(IntRange(min(reachable.low, 0), 0 if reachable.low < 0 else reachable.high))
+        if not range_of(sum_type).contains(reachable):
+            raise NoMatchError(
+                f"FINN gives its sum the type {sum_type.name}, and it can be {reachable.high}",
+                "Use an activation quantizer of two bits in front of it",
+            )
+        stream = as_stream(node, source)
+        operator = Operator.hardware(
+            "GlobalAccPool",
+            NumChannels=channels,
+            PE=1,
+            inputDataType=data_type.name,
+            numInputVectors=[1, height, width],
+        )
+        output = Output(f"GlobalAccPool_{node.name or old.name}", (1, 1, 1, channels), sum_type)
+        result = insert_node(node, operator, [stream], output)
+        replace_by_stream(node, old, result)
+        retype(result, reachable, sum_type)
+        return f"GlobalAccPool of {height} x {width} pixels"
