@@ -10,6 +10,7 @@ from finn_transforms.analysis.matching import Refusal, Rewrite
 from finn_transforms.passes._base import HardwarePass, HardwarePassResult
 from finn_transforms.passes.cancel_transposes import CancelTransposes
 from finn_transforms.passes.check_accumulator_contract import CheckAccumulatorContract
+from finn_transforms.passes.drop_unused_bits import DropUnusedBits
 from finn_transforms.passes.extract_integers import ExtractIntegers
 from finn_transforms.passes.infer_concat import InferConcat
 from finn_transforms.passes.infer_deconv import InferDeconv
@@ -25,6 +26,7 @@ from finn_transforms.passes.infer_upsample import InferUpsample
 from finn_transforms.passes.infer_vvau import InferVVAU
 from finn_transforms.passes.insert_duplicate_streams import InsertDuplicateStreams
 from finn_transforms.passes.minimize_accumulators import Bound, MinimizeAccumulators
+from finn_transforms.passes.postpone_shuffles import PostponeShuffles
 from finn_transforms.passes.tidy import Tidy
 
 
@@ -43,20 +45,18 @@ class LoweringResult:
     refusals: list[Refusal] = field(default_factory=list)
 
 
-def lower_to_hardware(model: ir.Model, *, bound: Bound | None = "exact") -> LoweringResult:
-    """Convert a QONNX model in place to FINN's hardware layers, minimize its accumulators and prove its contract.
+def hardware_passes(*, bound: Bound | None = "exact") -> list[HardwarePass]:
+    """Return the passes from an exported file to hardware layers, in order.
 
     Args:
-        model: an exported model of batch size 1, or whose batch is the only unknown dimension.
         bound: see `MinimizeAccumulators`; None leaves FINN's default of 32 bits.
-
-    Raises:
-        BrokenContractError: see `CheckAccumulatorContract`.
     """
-    passes: list[HardwarePass] = [
+    return [
         Tidy(),
         InferShapes(),
+        PostponeShuffles(),
         ExtractIntegers(),
+        DropUnusedBits(),
         InferThresholding(),
         InferVVAU(),
         InferMVAU(),
@@ -70,12 +70,23 @@ def lower_to_hardware(model: ir.Model, *, bound: Bound | None = "exact") -> Lowe
         InferGlobalAccPool(),
         CancelTransposes(),
         InsertDuplicateStreams(),
+        *([] if bound is None else [MinimizeAccumulators(bound)]),
+        CheckAccumulatorContract(),
     ]
-    if bound is not None:
-        passes.append(MinimizeAccumulators(bound))
-    passes.append(CheckAccumulatorContract())
+
+
+def lower_to_hardware(model: ir.Model, *, bound: Bound | None = "exact") -> LoweringResult:
+    """Convert a QONNX model in place to FINN's hardware layers, minimize its accumulators and prove its contract.
+
+    Args:
+        model: an exported model of batch size 1, or whose batch is the only unknown dimension.
+        bound: see `MinimizeAccumulators`; None leaves FINN's default of 32 bits.
+
+    Raises:
+        BrokenContractError: see `CheckAccumulatorContract`.
+    """
     result = LoweringResult(model)
-    for each in passes:
+    for each in hardware_passes(bound=bound):
         outcome = each(model)
         if isinstance(outcome, HardwarePassResult):
             result.rewrites.extend(outcome.rewrites)
