@@ -43,19 +43,42 @@ def integer_ranges(model: ir.Model, inputs: Mapping[str, IntRange | Box] | None 
         ValueError: a name in ``inputs`` is no integer value of the graph, or its box has another rank.
     """
     given = dict(inputs or {})
-    known: dict[ir.Value, Box] = {}
-    for value in (*model.graph.inputs, *model.graph.initializers.values()):
-        if integer_datatype(value) is not None:
-            known[value] = _given(value, given) or _constant_box(value) or _annotated(value)
+    known = source_ranges(model, given)
     for node in nodes_of(model):
-        outputs = [value for value in node.outputs if integer_datatype(value) is not None]
-        if outputs:
-            boxes = _apply(node, known)
-            for value in outputs:
-                known[value] = _given(value, given) or boxes.get(value) or _annotated(value)
+        add_ranges(node, known, given)
     if given:
         raise ValueError(f"inputs: expected names of integer values of the graph, got {sorted(given)}")
     return known
+
+
+def source_ranges(model: ir.Model, given: dict[str, IntRange | Box] | None = None) -> dict[ir.Value, Box]:
+    """Return the boxes of the graph's integer inputs and constants, from which `add_ranges` goes on.
+
+    Args:
+        model: the graph.
+        given: what the user knows; entries that are used are taken out.
+    """
+    known: dict[ir.Value, Box] = {}
+    for value in (*model.graph.inputs, *model.graph.initializers.values()):
+        if integer_datatype(value) is not None:
+            known[value] = _given(value, given or {}) or _constant_box(value) or _annotated(value)
+    return known
+
+
+def add_ranges(node: ir.Node, known: dict[ir.Value, Box], given: dict[str, IntRange | Box] | None = None) -> None:
+    """Add the boxes of a node's integer outputs to those of everything in front of it.
+
+    Args:
+        node: the next node in topological order.
+        known: boxes so far.
+        given: what the user knows; entries that are used are taken out.
+    """
+    outputs = [value for value in node.outputs if integer_datatype(value) is not None]
+    if not outputs:
+        return
+    boxes = _apply(node, known)
+    for value in outputs:
+        known[value] = _given(value, given or {}) or boxes.get(value) or _annotated(value)
 
 
 def sum_extremes(node: ir.Node, inputs: Box | IntRange) -> Extremes | None:

@@ -62,6 +62,16 @@ class Steps:
         """(C,) Whether a channel rises somewhere."""
         return self._any(self.delta > 0)
 
+    def extremes(self) -> tuple[Ints, Ints]:
+        """Return the lowest and the highest value (C,) of each channel."""
+        before = np.cumsum(np.concatenate([[0], self.delta]))[:-1]
+        starts = np.searchsorted(self.channel, self.channel)
+        values = self.first[self.channel] + before - before[starts] + self.delta
+        low, high = self.first.copy(), self.first.copy()
+        np.minimum.at(low, self.channel, values)
+        np.maximum.at(high, self.channel, values)
+        return low, high
+
     def _any(self, steps: NDArray[np.bool_]) -> NDArray[np.bool_]:
         return np.bincount(self.channel[steps], minlength=self.low.size) > 0
 

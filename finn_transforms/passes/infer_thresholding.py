@@ -15,7 +15,7 @@ from finn_transforms.analysis.box import Box, Ints
 from finn_transforms.analysis.constants import constant
 from finn_transforms.analysis.datatypes import integer_datatype, range_of
 from finn_transforms.analysis.matching import NoMatchError, is_quantizer, nodes_of, static_shape
-from finn_transforms.analysis.ranges import integer_ranges
+from finn_transforms.analysis.ranges import add_ranges, source_ranges
 from finn_transforms.analysis.steps import Steps, find_steps
 from finn_transforms.analysis.tail import Tail, find_tail
 from finn_transforms.analysis.thresholds import Thresholds, arrange_thresholds
@@ -56,16 +56,18 @@ class InferThresholding(HardwarePass):
 
     def rewrite(self, model: ir.Model, result: HardwarePassResult) -> None:
         """Convert every quantizer whose input is computed from an integer tensor."""
-        ranges = integer_ranges(model)
-        candidates = [node for node in nodes_of(model) if _is_candidate(node)]
-        for quantizer in candidates:
-            try:
-                tail = find_tail(quantizer)
-                detail = _convert(tail, ranges)
-            except NoMatchError as why:
-                self.refuse(result, quantizer, why)
+        ranges = source_ranges(model)
+        for node in nodes_of(model):
+            if not _is_candidate(node):
+                add_ranges(node, ranges)
                 continue
-            self.note(result, quantizer, detail)
+            try:
+                detail = _convert(find_tail(node), ranges)
+            except NoMatchError as why:
+                self.refuse(result, node, why)
+                add_ranges(node, ranges)
+                continue
+            self.note(result, node, detail)
         if result.rewrites:
             RemoveUnusedNodesPass()(model)
 
@@ -83,7 +85,7 @@ def _convert(tail: Tail, ranges: dict[ir.Value, Box]) -> str:
     if steps > _MOST_STEPS:
         raise NoMatchError(f"its {tail.quantizer.bits} bits need {steps} thresholds", "Use fewer bits")
     found = find_steps(tail, *_domain(tail, ranges))
-    bias = span.low
+    reached, bias = _box(tail, found), span.low
     if tail.quantizer.is_bipolar:
         # FINN's layer counts 0 or 1 and makes that -1 or 1 itself.
         found, bias, steps = changed(found, first=(found.first + 1) // 2, delta=found.delta // 2), 0, 1
@@ -92,10 +94,9 @@ def _convert(tail: Tail, ranges: dict[ir.Value, Box]) -> str:
         new, detail = _difference(tail, found)
     else:
         new, detail = _count(tail, found, bias, steps)
-    old = tail.end.outputs[0]
-    if old in ranges:
-        ranges[new] = ranges[old]
-    replace(old, new)
+    replace(tail.end.outputs[0], new)
+    # Narrower than what the quantizer could give, which is what everything behind it sees.
+    ranges[new] = reached
     return f"{len(tail.nodes) + 1} nodes became {detail} for {tail.channels} channels"
 
 
@@ -105,6 +106,14 @@ def _domain(tail: Tail, ranges: Mapping[ir.Value, Box]) -> tuple[Ints, Ints]:
     if box is None:
         box = Box.uniform(range_of(integer_type_of(tail.source)), rank=len(static_shape(tail.source)))
     return box.along(tail.channel_axis, tail.channels)
+
+
+def _box(tail: Tail, steps: Steps) -> Box:
+    """Return what the quantizer gives per channel."""
+    shape = [1] * len(static_shape(tail.source))
+    shape[tail.channel_axis] = -1
+    low, high = (end.reshape(shape) for end in steps.extremes())
+    return Box.of(low, high, 2 if tail.quantizer.is_bipolar else 1)
 
 
 def _count(tail: Tail, steps: Steps, bias: int, most: int) -> tuple[ir.Value, str]:
