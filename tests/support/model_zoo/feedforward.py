@@ -72,5 +72,6 @@ def mobilenet(bits: int, *, width: float = 1.0, stages: Sequence[int] = (1, 2, 2
         last_layer_bit_width=8,
         avg_pool_kernel_size=-(-side // 2 ** len(stages)),
         num_classes=10 if width < 1 else 1000,
+        round_average_pool=False,
     )
     return nn.Sequential(pixels(), network, Value())
