@@ -92,11 +92,18 @@ def clip(builder: Builder, code: str, highest_possible: int, highest: int) -> st
 
 def _in_float64(builder: Builder, read: Quantizer, value: str) -> str:
     codes = read.integers
-    low, high = (builder.constant(np.float64(end)) for end in (codes.low, codes.high))
-    value = _ROUNDINGS[read.operator.rounding](builder, builder.node("Clip", [value, low, high]))
-    if codes.low:
-        value = builder.node("Sub", [value, low])
-    return builder.cast(value, np.uint8)
+    if read.operator.rounding is Rounding.ROUND:
+        # Adding so much that float64 has no fraction left rounds to the nearest integer, ties to even.  What is too
+        # large for that is no integer, but saturates all the same.
+        much = builder.constant(np.float64(1.5 * 2**52))
+        value = builder.node("Sub", [builder.node("Add", [value, much]), much])
+    else:
+        value = _ROUNDINGS[read.operator.rounding](builder, value)
+    shift = builder.constant(np.float64(codes.low))
+    value = builder.cast(builder.node("Sub", [value, shift]) if codes.low else value, np.float32)
+    one, zero = builder.constant(np.float32(1)), builder.constant(np.uint8(0))
+    code = builder.node("QuantizeLinear", [value, one, zero])
+    return clip(builder, code, UINT8_HIGHEST, codes.high - codes.low)
 
 
 def _single(op_type: str) -> Any:
@@ -123,7 +130,6 @@ def _half(compare: str) -> Any:
 
 
 _ROUNDINGS: dict[Rounding, Any] = {
-    Rounding.ROUND: _single("Round"),
     Rounding.CEIL: _single("Ceil"),
     Rounding.FLOOR: _single("Floor"),
     Rounding.UP: _signed("Ceil"),

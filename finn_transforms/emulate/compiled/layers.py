@@ -93,7 +93,7 @@ def thresholded_dot(builder: Builder, dot: Dot, thresholds: Ints) -> Stream | No
     matrix = found.weights if _is_matrix(source) else _kernel(found.weights, source, depthwise=dot.depthwise)
     data = [source.name, one, builder.constant(np.uint8(zero if at_zero else 0))]
     parameters = [builder.constant(matrix), builder.constant(found.scales)]
-    parameters.append(builder.constant(np.zeros(len(found.scales), np.int8)))
+    parameters.append(builder.constant(found.zero))
     bias, result = builder.constant(found.biases), [one, nothing]
     if _is_matrix(source):
         code = builder.node("QGemm", [*data, *parameters, bias, *result], CONTRIB)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import onnxruntime
 from numpy.typing import NDArray
 
 from finn_transforms.emulate.compiled.builder import CONTRIB, Builder
@@ -19,9 +20,9 @@ from finn_transforms.emulate.compiled.steps import Steps, fit_lines
 Ints = NDArray[np.int64]
 
 _INT8_HIGHEST = 127
-# A product pair is added in int16 on processors without dot product instructions.
 _PAIR_HIGHEST = 2**15 - 1
 _UINT8_HIGHEST = 255
+_UINT8_ZERO = 128
 _ALL_UP_TO = 2**15
 _ROWS_AT_ONCE = 2**13
 _USED_SLACK = 0.9
@@ -32,13 +33,16 @@ class Requantization:
     """Parameters of an integer kernel.
 
     Attributes:
-        weights: (K, C) int8, the layer's times ``factors``.
+        weights: (K, C), the layer's times ``factors``: int8, or uint8 around ``zero`` where pairs of products might
+            leave int16, in which processors without dot product instructions add them.
+        zero: (C,) zero point of the weights.
         factors: (C,) integers.
         biases: (C,) int32.
         scales: (C,) float32.
     """
 
-    weights: NDArray[np.int8]
+    weights: NDArray[Any]
+    zero: NDArray[Any]
     factors: Ints
     biases: NDArray[np.int32]
     scales: NDArray[np.float32]
@@ -57,7 +61,7 @@ def fit_requantization(weights: Ints, constants: Ints, highest_code: int, steps:
         None where weights do not fit, a channel's thresholds follow no line, or the line's offset cannot be met.
     """
     count = steps.thresholds.shape[1]
-    factors = factors_for(weights, highest_code)
+    factors = _factors(weights)
     lines = None if factors is None or count > _UINT8_HIGHEST else fit_lines(steps)
     if lines is None or factors is None:
         return None
@@ -68,8 +72,10 @@ def fit_requantization(weights: Ints, constants: Ints, highest_code: int, steps:
     missed = np.abs(offsets * scales - lines.offset)
     if np.abs(biases).max() + largest.max() >= 2**31 or np.any(missed > _USED_SLACK * lines.slack):
         return None
+    matrix, zero = _stored(weights * factors, highest_code)
     result = Requantization(
-        weights=(weights * factors).astype(np.int8),
+        weights=matrix,
+        zero=zero,
         factors=factors,
         biases=biases.astype(np.int32),
         scales=scales,
@@ -77,12 +83,19 @@ def fit_requantization(weights: Ints, constants: Ints, highest_code: int, steps:
     return result if _is_equal(result, offsets.astype(np.int32), steps) else None
 
 
-def factors_for(weights: Ints, highest_code: int) -> Ints | None:
-    """Return the largest factor per channel, (C,), with which weights fit int8 and pairs of products int16."""
-    largest = np.abs(weights).max(axis=0, initial=0).clip(1)
-    limit = min(_INT8_HIGHEST, _PAIR_HIGHEST // (2 * max(highest_code, 1)))
-    factors = limit // largest
+def _factors(weights: Ints) -> Ints | None:
+    """Return the largest factor per channel, (C,), with which weights fit int8."""
+    factors = _INT8_HIGHEST // np.abs(weights).max(axis=0, initial=0).clip(1)
     return None if factors.min() < 1 else factors.astype(np.int64)
+
+
+def _stored(weights: Ints, highest_code: int) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Return weights and zero points in a format whose kernels add without saturation on every processor."""
+    largest = int(np.abs(weights).max(initial=0))
+    channels = weights.shape[1]
+    if 2 * highest_code * largest <= _PAIR_HIGHEST:
+        return weights.astype(np.int8), np.zeros(channels, np.int8)
+    return (weights + _UINT8_ZERO).astype(np.uint8), np.full(channels, _UINT8_ZERO, np.uint8)
 
 
 def _is_equal(found: Requantization, offsets: NDArray[np.int32], steps: Steps) -> bool:
@@ -93,7 +106,8 @@ def _is_equal(found: Requantization, offsets: NDArray[np.int32], steps: Steps) -
     digit = int((_INT8_HIGHEST // found.factors).min())
     places = -(-int(np.abs(values).max(initial=0)) // (digit * _UINT8_HIGHEST))
     column = np.array([digit] * places + [1] + [-digit] * places + [-1])
-    session = _kernel(column[:, None] * found.factors, found.scales, offsets)
+    matrix, zero = _stored(column[:, None] * found.factors, _UINT8_HIGHEST)
+    session = _kernel(matrix, zero, found.scales, offsets)
     for start in range(0, len(values), _ROWS_AT_ONCE):
         part = values[start : start + _ROWS_AT_ONCE]
         signs = (np.maximum(part, 0), np.maximum(-part, 0))
@@ -113,12 +127,14 @@ def _digits(values: Ints, digit: int, places: int) -> NDArray[np.uint8]:
     return np.stack([*columns, rest], axis=1).astype(np.uint8)
 
 
-def _kernel(weights: Ints, scales: NDArray[np.float32], biases: NDArray[np.int32]) -> Any:
+def _kernel(
+    weights: NDArray[Any], zero: NDArray[Any], scales: NDArray[np.float32], biases: NDArray[np.int32]
+) -> onnxruntime.InferenceSession:
     builder = Builder()
-    one, zero = builder.constant(np.float32(1)), builder.constant(np.uint8(0))
+    one, nothing = builder.constant(np.float32(1)), builder.constant(np.uint8(0))
     operands = [
-        *("x", one, zero, builder.constant(weights.astype(np.int8)), builder.constant(scales)),
-        *(builder.constant(np.zeros(len(scales), np.int8)), builder.constant(biases), one, zero),
+        *("x", one, nothing, builder.constant(weights), builder.constant(scales)),
+        *(builder.constant(zero), builder.constant(biases), one, nothing),
     ]
     output = builder.node("QGemm", operands, CONTRIB)
     return builder.session([("x", np.uint8, ["rows", len(weights)])], [output], 1)
