@@ -211,8 +211,9 @@ def _inputs(node: ir.Node, box: Box, k: int) -> Box:
     """Return the box (K,) of one vector; like FINN's unit, it takes an image (1, H, W, C) of K elements for one."""
     if box.is_uniform or box.low.ndim == 0:
         return _vector(box)
-    shape = static_shape(node.inputs[0]) if node.inputs[0] is not None else box.shape
-    if shape[-1] == k:
+    source = node.inputs[0]
+    shape = () if source is None or source.shape is None else static_shape(source)
+    if box.shape[-1] == k or shape[-1:] == (k,):
         return _vector(box.reduced(*range(box.low.ndim - 1)))
     if prod(shape[1:]) == k:
         return _vector(box.reduced(0).expanded((1, *shape[1:])))

@@ -2,21 +2,35 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 import numpy as np
 import onnx_ir as ir
-from qonnx.core.datatype import BaseDataType
+from qonnx.core.datatype import BaseDataType, DataType
 
 from brevitas_ext.arith import IntRange
 from finn_transforms.analysis.attributes import attributes_of
 from finn_transforms.analysis.constants import constant
-from finn_transforms.analysis.datatypes import datatype, range_of, set_datatype
-from finn_transforms.analysis.matching import is_hardware, layer_type
+from finn_transforms.analysis.datatypes import datatype, named, range_of, set_datatype, smallest_datatype
+from finn_transforms.analysis.matching import NoMatchError, is_hardware, layer_type
 from finn_transforms.analysis.thresholds import fit_thresholds, threshold_datatype
 from finn_transforms.analysis.weights import can_change
 from finn_transforms.passes._edit import add_constant
 
-_HARDWARE_MOVES_DATA = {"ConvolutionInputGenerator", "DuplicateStreams", "FMPadding"}
+_HARDWARE_MOVES_DATA = {
+    "ConvolutionInputGenerator",
+    "DuplicateStreams",
+    "FMPadding",
+    "FMPadding_Pixel",
+    "StreamingDataWidthConverter",
+    "StreamingFIFO",
+    "StreamingSplit",
+    "UpsampleNearestNeighbour",
+}
 _HOST_MOVES_DATA = {"Flatten", "Identity", "MaxPool", "Reshape", "Squeeze", "Transpose", "Unsqueeze"}
+_INPUT_TYPES = ("inputDataType", "InputDataType", "dataType")
+_OUTPUT_TYPES = ("outputDataType", "OutputDataType")
+_OPERAND_TYPES = ("lhs_dtype", "rhs_dtype")
 
 
 def retype(value: ir.Value, reachable: IntRange, data_type: BaseDataType) -> bool:
@@ -29,13 +43,30 @@ def retype(value: ir.Value, reachable: IntRange, data_type: BaseDataType) -> boo
     """
     changed = annotate(value, data_type)
     for reader, index in tuple(value.uses()):
-        if index != 0:
-            continue
-        changed |= _tell(reader, reachable, data_type)
-        if _moves_data(reader):
+        changed |= _tell(reader, index, reachable, data_type)
+        if index == 0 and _moves_data(reader):
             for output in reader.outputs:
                 changed |= retype(output, reachable, data_type)
+        elif (derived := _derived_type(reader)) is not None:
+            changed |= retype(reader.outputs[0], range_of(derived), derived)
     return changed
+
+
+def refuse_fixed_readers(value: ir.Value) -> None:
+    """Check that no reader of a value computes something else once the value has another data type.
+
+    Raises:
+        NoMatchError: there is one; says which.
+    """
+    for reader, index in value.uses():
+        if layer_type(reader) == "Pool" and attributes_of(reader).get("Function") == "QuantAvgPool":
+            raise NoMatchError(
+                f"{reader.name!r} behind it takes the number of bits it drops from the data type it reads",
+                "Put a quantizer between the two",
+            )
+        if index == 0 and _moves_data(reader):
+            for output in reader.outputs:
+                refuse_fixed_readers(output)
 
 
 def annotate(value: ir.Value, data_type: BaseDataType) -> bool:
@@ -51,6 +82,14 @@ def set_type(node: ir.Node, attribute: str, data_type: BaseDataType) -> bool:
     if attributes_of(node).get(attribute) == data_type.name:
         return False
     node.attributes[attribute] = ir.AttrString(attribute, data_type.name)
+    return True
+
+
+def set_integer(node: ir.Node, attribute: str, number: int) -> bool:
+    """Set an attribute of a hardware layer to an integer; tell whether it was another one."""
+    if attributes_of(node).get(attribute) == number:
+        return False
+    node.attributes[attribute] = ir.AttrInt64(attribute, number)
     return True
 
 
@@ -76,16 +115,44 @@ def fit(node: ir.Node, index: int, reachable: IntRange, data_type: BaseDataType)
     return span, changed
 
 
-def _tell(reader: ir.Node, reachable: IntRange, data_type: BaseDataType) -> bool:
+def _tell(reader: ir.Node, index: int, reachable: IntRange, data_type: BaseDataType) -> bool:
     if not is_hardware(reader):
         return False
-    names = ["inputDataType", "InputDataType"]
-    if _moves_data(reader):
-        names += ["outputDataType", "OutputDataType"]
+    if "inputDataTypes" in reader.attributes:
+        return _set_one_of(reader, "inputDataTypes", index, data_type)
+    if index < len(_OPERAND_TYPES) and _OPERAND_TYPES[index] in reader.attributes:
+        return set_type(reader, _OPERAND_TYPES[index], data_type)
+    if index != 0:
+        return False
+    names = _INPUT_TYPES + (_OUTPUT_TYPES if _moves_data(reader) else ())
     changed = [set_type(reader, name, data_type) for name in names if name in reader.attributes]
     if layer_type(reader) == "Thresholding":
         changed.append(fit(reader, 1, reachable, data_type)[1])
     return any(changed)
+
+
+def _set_one_of(node: ir.Node, attribute: str, index: int, data_type: BaseDataType) -> bool:
+    names = list(attributes_of(node)[attribute])
+    if names[index] == data_type.name:
+        return False
+    names[index] = data_type.name
+    node.attributes[attribute] = ir.AttrStrings(attribute, names)
+    return True
+
+
+def _derived_type(node: ir.Node) -> BaseDataType | None:
+    """Return the type that FINN derives for the output of a layer from its inputs' types; None where it does not."""
+    if not is_hardware(node):
+        return None
+    attributes = attributes_of(node)
+    if layer_type(node) == "StreamingConcat" and "inputDataTypes" in attributes:
+        ranges = [range_of(named(name)) for name in attributes["inputDataTypes"]]
+        return smallest_datatype(IntRange(min(0, *(each.low for each in ranges)), max(each.high for each in ranges)))
+    if layer_type(node) == "GlobalAccPool":
+        element, pixels = named(attributes["inputDataType"]), attributes["numInputVectors"][-2:]
+        extreme = int(np.prod(pixels)) * int(element.min() if element.signed() else element.max())
+        return cast(BaseDataType, DataType.get_smallest_possible(extreme))
+    return None
 
 
 def _moves_data(node: ir.Node) -> bool:

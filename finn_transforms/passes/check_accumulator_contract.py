@@ -17,11 +17,12 @@ from brevitas_ext.qonnx_ops import (
     LayerContract,
     read_contract,
 )
+from finn_transforms.analysis.accumulators import overflow_of
 from finn_transforms.analysis.attributes import attributes_of
 from finn_transforms.analysis.box import Box
 from finn_transforms.analysis.datatypes import named, range_of
 from finn_transforms.analysis.matching import FINN_ACCUMULATOR, is_hardware, nodes_of
-from finn_transforms.analysis.ranges import hull, integer_ranges, sum_extremes
+from finn_transforms.analysis.ranges import final_extremes, hull, integer_ranges, sum_extremes
 from finn_transforms.analysis.weights import weight_rows
 from finn_transforms.passes._base import HardwarePass, HardwarePassResult
 
@@ -103,7 +104,9 @@ def _prove(node: ir.Node, rows: NDArray[Any], promise: LayerContract, ranges: di
             "Quantize the input as in training, or export the model again."
         )
     promise.check(rows)
-    extremes = sum_extremes(node, actual)
+    # A layer sized for its final sum lets partial ones wrap around.
+    wraps = overflow_of(node) == "wrap"
+    extremes = final_extremes(node, actual) if wraps else sum_extremes(node, actual)
     if extremes is None or not is_hardware(node):
         return
     width = attributes_of(node).get("accDataType", FINN_ACCUMULATOR)

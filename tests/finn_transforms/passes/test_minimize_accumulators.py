@@ -379,16 +379,6 @@ def test_layers_that_only_move_the_accumulator_get_its_type() -> None:
     ("model", "reason", "advice"),
     [
         (
-            hardware_layer([[1], [0]], input_type="BINARY", weight_type="BINARY", binaryXnorMode=1),
-            "it counts XNOR matches instead of adding products",
-            "Use two-bit weights and activations",
-        ),
-        (
-            hardware_layer([[1], [-1]], input_type="BIPOLAR", weight_type="BIPOLAR"),
-            "it counts XNOR matches instead of adding products",
-            "Use two-bit weights and activations",
-        ),
-        (
             hardware_layer([[1], [-1]], input_type="FLOAT32", weight_type="INT2"),
             "its input is not an integer tensor",
             "Annotate the input's data type",
