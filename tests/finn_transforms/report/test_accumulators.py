@@ -17,6 +17,7 @@ def test_a_layer_small_enough_to_count() -> None:
     (row,) = accumulator_rows(model)
     # Inputs from -7 to 7; the first output has weights 3, -2, 1.
     assert (row.lowest, row.highest, row.needed_bits) == (-42, 42, 7)
+    assert (row.overflow, row.channel_bits) == ("any_order", [7, 5])
     # The output of the accelerator has whole bytes.
     assert (row.width, row.data_type) == (8, "INT8")
     # Eq. 12: 6 * 2^(4 - 1) = 48 <= 2^6 - 1.  Eq. 8: 3 * 2^(4 + 3 - 2) = 96 <= 2^7 - 1.
