@@ -5,6 +5,7 @@ from brevitas_ext.arith.accumulator import (
     a2q_plus_l1_budget,
     datatype_bound,
     dot_extremes,
+    dot_extremes_over_boxes,
     integer_array,
     weight_bound,
 )
@@ -16,6 +17,7 @@ __all__ = [
     "a2q_plus_l1_budget",
     "datatype_bound",
     "dot_extremes",
+    "dot_extremes_over_boxes",
     "integer_array",
     "signed_bits",
     "unsigned_bits",

@@ -17,6 +17,8 @@ from numpy.typing import ArrayLike, NDArray
 
 IntArray: TypeAlias = NDArray[Any]
 
+_FLOAT32_BITS, _FLOAT64_BITS = 24, 53
+
 
 def datatype_bound(k: int, weight_bits: int, input_bits: int, *, input_signed: bool) -> int:
     """Return the accumulator width that the data types alone require, A2Q Eq. 8.
@@ -109,34 +111,86 @@ def dot_extremes(
         >>> dot_extremes([[3, -2]], 0, 15)
         (array([-30], dtype=object), array([45], dtype=object))
     """
+    matrix = _matrix(weights)
+    box_low, box_high = (_per_input(name, bound, matrix.shape) for name, bound in (("low", low), ("high", high)))
+    if box_low.ndim < 2 and box_high.ndim < 2:
+        k = matrix.shape[1]
+        boxes = (np.broadcast_to(end, (1, k)) for end in (box_low, box_high))
+        lowest, highest = dot_extremes_over_boxes(matrix, *boxes, partial_sums=partial_sums)
+        return lowest[0], highest[0]
+    _in_order(box_low, box_high)
+    if partial_sums:
+        box_low, box_high = _with_zero(box_low, box_high)
+    signed, magnitudes, centers, spans = _exact(matrix, box_low, box_high)
+    middle, reach = (signed * centers).sum(axis=1), (magnitudes * spans).sum(axis=1)
+    return _half(middle - reach), _half(middle + reach)
+
+
+def dot_extremes_over_boxes(
+    weights: ArrayLike, low: ArrayLike, high: ArrayLike, *, partial_sums: bool = False
+) -> tuple[IntArray, IntArray]:
+    """Return what `dot_extremes` gives for each of B boxes, at the price of one matrix product for all.
+
+    Args:
+        weights: integers of shape (C, K).
+        low: lowest values (B, K).
+        high: highest values (B, K).
+        partial_sums: see `dot_extremes`.
+
+    Returns:
+        ``(lowest, highest)``, object arrays of Python ints, shape (B, C).
+
+    Raises:
+        TypeError: an array does not hold integers.
+        ValueError: a shape does not fit, or ``low`` exceeds ``high`` somewhere.
+    """
+    matrix = _matrix(weights)
+    box_low, box_high = (integer_array(name, bound) for name, bound in (("low", low), ("high", high)))
+    if box_low.ndim != 2 or box_low.shape != box_high.shape or box_low.shape[1] != matrix.shape[1]:
+        raise ValueError(
+            f"expected low and high of shape (B, {matrix.shape[1]}) to match weights, got {box_low.shape} and "
+            f"{box_high.shape}"
+        )
+    _in_order(box_low, box_high)
+    if partial_sums:
+        box_low, box_high = _with_zero(box_low, box_high)
+    signed, magnitudes, centers, spans = _exact(matrix, box_low, box_high)
+    middle, reach = (signed @ centers.T).T, (magnitudes @ spans.T).T
+    return _half(middle - reach), _half(middle + reach)
+
+
+def _matrix(weights: ArrayLike) -> IntArray:
     matrix = integer_array("weights", weights)
     if matrix.ndim != 2:
         raise ValueError(f"weights: expected shape (C, K), got {matrix.shape}")
-    box_low, box_high = (_per_input(name, bound, matrix.shape) for name, bound in (("low", low), ("high", high)))
-    if (crossed := np.argwhere(box_low > box_high)).size:
+    return matrix
+
+
+def _in_order(low: IntArray, high: IntArray) -> None:
+    if (crossed := np.argwhere(low > high)).size:
         first = tuple(crossed[0])
-        at = "" if not first else f" at {first[-1]}"
-        raise ValueError(f"expected low <= high for every input, got [{box_low[first]}, {box_high[first]}]{at}")
-    if partial_sums:
-        # A term that is not added yet counts as 0, so a partial sum is a final sum over inputs that may also be 0.
-        box_low, box_high = np.asarray(np.minimum(box_low, 0)), np.asarray(np.maximum(box_high, 0))
-    dtype = _dtype_that_holds(matrix, box_low, box_high)
-    positive, negative = (side(matrix, 0).astype(dtype, copy=False) for side in (np.maximum, np.minimum))
-    ends = box_low.astype(dtype), box_high.astype(dtype)
-    lowest = _sum_of_products(positive, ends[0]) + _sum_of_products(negative, ends[1])
-    highest = _sum_of_products(positive, ends[1]) + _sum_of_products(negative, ends[0])
-    return _python_ints(lowest), _python_ints(highest)
+        raise ValueError(
+            f"expected low <= high for every input, got [{low[first]}, {high[first]}] at {first[-1] if first else 0}"
+        )
 
 
-def _sum_of_products(matrix: IntArray, inputs: IntArray) -> IntArray:
-    """Return the sums (C,) of (C, K) times inputs of shape (), (K,) or (C, K)."""
-    if matrix.shape[1] == 0:
-        return np.zeros(len(matrix), dtype=np.int64)
-    if inputs.ndim == 0:
-        return np.asarray(matrix.sum(axis=1) * inputs[()])
-    if inputs.ndim == 1:
-        return np.asarray(matrix @ inputs)
-    return np.asarray((matrix * inputs).sum(axis=1))
+def _with_zero(low: IntArray, high: IntArray) -> tuple[IntArray, IntArray]:
+    """Return the box of terms that may be missing: a partial sum is a final sum over inputs that may also be 0."""
+    return np.asarray(np.minimum(low, 0)), np.asarray(np.maximum(high, 0))
+
+
+def _exact(matrix: IntArray, low: IntArray, high: IntArray) -> tuple[IntArray, IntArray, IntArray, IntArray]:
+    """Return weights, their magnitudes, ``low + high`` and ``high - low``, in a type in which no sum is rounded.
+
+    A product lies between ``(w * (low + high) -+ |w| * (high - low)) / 2``.  The type is the fastest one: float32 or
+    float64, for which there is BLAS, else Python ints.
+    """
+    factors = (_magnitude(matrix), 2 * max(_magnitude(low), _magnitude(high)), 2 * matrix.shape[1])
+    bits = sum(factor.bit_length() for factor in factors)
+    dtype = np.float32 if bits <= _FLOAT32_BITS else np.float64 if bits <= _FLOAT64_BITS else object
+    signed = matrix.astype(dtype)
+    low, high = low.astype(dtype), high.astype(dtype)
+    return signed, np.abs(signed), low + high, high - low
 
 
 def integer_array(name: str, values: ArrayLike) -> IntArray:
@@ -148,7 +202,7 @@ def integer_array(name: str, values: ArrayLike) -> IntArray:
     elif array.dtype.kind == "u":
         return array.astype(object)
     elif array.dtype.kind == "i" or array.size == 0:
-        return array.astype(np.int64)
+        return array.astype(np.int64, copy=False)
     raise TypeError(f"{name}: expected integers, got an array of {array.dtype}; round and convert them first")
 
 
@@ -162,20 +216,15 @@ def _per_input(name: str, bound: ArrayLike, shape: tuple[int, int]) -> IntArray:
     return array
 
 
-def _dtype_that_holds(matrix: IntArray, low: IntArray, high: IntArray) -> type:
-    """Return the fastest type in which no product or sum is rounded: float64 (BLAS), else Python ints."""
-    factors = (_magnitude(matrix), max(_magnitude(low), _magnitude(high)), matrix.shape[1])
-    return np.float64 if sum(factor.bit_length() for factor in factors) <= 53 else object
-
-
 def _magnitude(array: IntArray) -> int:
     return max(abs(int(array.min())), abs(int(array.max()))) if array.size else 0
 
 
-def _python_ints(values: IntArray) -> IntArray:
-    result = np.empty(len(values), dtype=object)
-    result[:] = [int(value) for value in values]
-    return result
+def _half(doubled: IntArray) -> IntArray:
+    """Return half of even numbers as Python ints."""
+    # From int64 numpy makes Python ints itself.
+    exact = doubled if doubled.dtype == object else doubled.astype(np.int64)
+    return np.asarray(exact // 2).astype(object)
 
 
 def _positive(**sizes: int) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from brevitas_ext.arith import dot_extremes
+from brevitas_ext.arith import dot_extremes, dot_extremes_over_boxes
 from finn_transforms.analysis.box import Box
 from finn_transforms.analysis.taps import Pattern, largest
 
@@ -53,15 +53,19 @@ class Products:
         """Return the final sums as a box of shape (C,)."""
         if not self.patterns:
             return Box.of(*self.final_sums(), self._steps())
-        if self._includes_zero:
-            steps = np.gcd.reduce([self._with(pattern)._steps() for pattern in largest(self.patterns)])
-            # What the other patterns add can only make a divisor smaller.
-            if np.all(steps <= 1):
-                return Box.of(*self.final_sums(), steps)
+        steps = np.gcd.reduce([self._with(pattern)._steps() for pattern in largest(self.patterns)])
+        # What the other patterns add can only make a divisor smaller; a row of zeros adds nothing.
+        if np.all((steps == 1) | self._without_weights):
+            return Box.of(*self.final_sums(), steps)
         result, *others = [self._with(pattern).box() for pattern in self.patterns]
         for part in others:
             result = result.union(part)
         return result
+
+    @property
+    def _without_weights(self) -> NDArray[np.bool_]:
+        """Whether each row has zeros only."""
+        return np.asarray(~self.rows.any(axis=1))
 
     @property
     def _includes_zero(self) -> bool:
@@ -69,10 +73,26 @@ class Products:
         return bool(np.all(self.inputs.low <= 0) and np.all(self.inputs.high >= 0))
 
     def _hull(self, patterns: tuple[Pattern, ...], *, partial_sums: bool) -> Extremes:
-        parts = [self._with(pattern) for pattern in patterns] or [self]
-        ends = [_extremes(part, partial_sums=partial_sums) for part in parts]
-        low, high = (side.reduce([end[index] for end in ends]) for index, side in enumerate((np.minimum, np.maximum)))
+        low, high = self._extremes(patterns, partial_sums=partial_sums)
         return np.broadcast_to(low, self.channels), np.broadcast_to(high, self.channels)
+
+    def _extremes(self, patterns: tuple[Pattern, ...], *, partial_sums: bool) -> Extremes:
+        """Return the extremes over all patterns, of each row."""
+        ends = [as_integers(side) for side in (self.inputs.low, self.inputs.high)]
+        if ends[0].ndim > 1:
+            parts = [self._with(pattern) for pattern in patterns] or [self]
+            found = [
+                dot_extremes(part.rows, part.inputs.low, part.inputs.high, partial_sums=partial_sums) for part in parts
+            ]
+            lows, highs = (np.array(side) for side in zip(*found, strict=True))
+        else:
+            # Padding is 0, so that a pattern is a box in which the other inputs are 0.
+            k = self.rows.shape[1]
+            masks = np.array(patterns, dtype=np.int64).reshape(-1, k) if patterns else np.ones((1, k), dtype=np.int64)
+            lows, highs = dot_extremes_over_boxes(
+                self.rows, ends[0] * masks, ends[1] * masks, partial_sums=partial_sums
+            )
+        return lows.min(axis=0), highs.max(axis=0)
 
     def _with(self, pattern: Pattern) -> Products:
         """Return the sums over the inputs of a pattern alone."""
@@ -105,7 +125,9 @@ def row_divisors(rows: NDArray[Any], steps: NDArray[Any] | int = 1) -> NDArray[A
     return result.astype(object)
 
 
-def _extremes(products: Products, *, partial_sums: bool) -> Extremes:
-    inputs = products.inputs
-    low, high = (side.reshape(()) if inputs.is_uniform else side for side in (inputs.low, inputs.high))
-    return dot_extremes(products.rows, low, high, partial_sums=partial_sums)
+def as_integers(array: NDArray[Any]) -> NDArray[Any]:
+    """Return Python ints as int64 where it holds them, which is faster to compute with."""
+    try:
+        return array.astype(np.int64)
+    except OverflowError:
+        return array
