@@ -19,6 +19,7 @@ from finn_transforms.passes import LoweringResult, lower_to_hardware
 from finn_transforms.report import (
     AccumulatorRow,
     accumulator_rows,
+    certificates,
     layer_breakdown,
     layer_cycles,
     layer_resources,
@@ -91,6 +92,7 @@ class BuildResult:
         graph: The layers' parameters, folded.
         estimates: One per layer, in the same order.
         accumulators: One row per matrix-vector unit.
+        certificates: Why each accumulator is wide enough and no wider, see `finn_transforms.report.certificates`.
         performance: Throughput and latency, FINN's ``estimate_network_performance.json``.
         refusals: Nodes that were not converted, why, and what to do.
         rewrites: What the passes did, in order.
@@ -102,6 +104,7 @@ class BuildResult:
     graph: HwGraph
     estimates: tuple[Estimate, ...]
     accumulators: tuple[AccumulatorRow, ...]
+    certificates: dict[str, Any]
     performance: dict[str, int | float | str]
     refusals: tuple[Refusal, ...]
     rewrites: tuple[Rewrite, ...]
@@ -117,6 +120,7 @@ class BuildResult:
         """Return the JSON reports by file name."""
         return {
             "accumulators.json": [vars(row) for row in self.accumulators],
+            "certificates.json": self.certificates,
             "estimate_breakdown.json": {
                 "part": self.options.part,
                 "clock_ns": self.options.clock_ns,
@@ -163,6 +167,7 @@ def build(
         graph=graph,
         estimates=tuple(estimate(layer, dsp=dsp_block(options.part)) for layer in costed),
         accumulators=tuple(accumulator_rows(lowered.model)),
+        certificates=certificates(lowered.model),
         performance=network_performance(graph, options.clock_ns),
         refusals=tuple(lowered.refusals),
         rewrites=tuple(lowered.rewrites),

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 import typer
 from rich.console import Console
 
+from finn_transforms.cli_certify import certify_command
+
 if TYPE_CHECKING:
     from finn_transforms.build import BuildResult
 
@@ -130,6 +132,9 @@ def demo_command(
     from brevitas_ext.demo.tour import run
 
     run(output, target_fps=target_fps, images=images)
+
+
+app.command("certify")(certify_command)
 
 
 def _fail(message: str, code: int) -> NoReturn:

@@ -242,15 +242,15 @@ def _any_weights(node: ir.Node, inputs: Box, patterns: tuple[Pattern, ...], chan
     low, high = products.low.reshape(-1, products.low.shape[-1]), products.high.reshape(-1, products.low.shape[-1])
     # One row stands for every channel.
     worst = Box.of(low.min(axis=0), high.max(axis=0))
-    return Products(np.ones((1, k), dtype=np.int64), worst, patterns, channels)
+    return Products(np.ones((1, k), dtype=np.int64), worst, patterns, channels, inputs)
 
 
 def _matches(node: ir.Node, rows: NDArray[Any] | None, inputs: Box, channels: int, k: int) -> Products:
     """Return a unit that counts equal bits as a sum of matches, each of them 0 or 1."""
     if rows is None or can_change(node) or not (inputs.low == inputs.high).any():
-        return Products(np.ones((1, k), dtype=np.int64), Box.uniform(_BIT, rank=1), (), channels)
+        return Products(np.ones((1, k), dtype=np.int64), Box.uniform(_BIT, rank=1), (), channels, inputs)
     # An input that never changes matches always or never; one bit is 1 where its value is positive.
     same = (rows > 0) == (inputs.low > 0)
     fixed = np.broadcast_to(inputs.low == inputs.high, rows.shape)
     low, high = np.where(fixed & same, 1, 0), np.where(fixed & ~same, 0, 1)
-    return Products(np.ones(rows.shape, dtype=np.int64), Box.of(low, high))
+    return Products(np.ones(rows.shape, dtype=np.int64), Box.of(low, high), (), channels, inputs)

@@ -29,12 +29,15 @@ class Products:
         patterns: sets of inputs (K,) that are data at the same time while the others are padding, which is 0; empty
             where all of them always are data.
         channels: C; a single row then stands for all of them.
+        read: what is known about the inputs of the layer, where the terms are made from them (matches, or products
+            with weights that can change) instead of being those inputs times ``rows``.
     """
 
     rows: NDArray[Any]
     inputs: Box
     patterns: tuple[Pattern, ...] = ()
     channels: int = 0
+    read: Box | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "channels", self.channels or len(self.rows))

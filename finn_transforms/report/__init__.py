@@ -1,7 +1,8 @@
-"""Reports of a build: FINN's JSON files under FINN's names, the accumulators, the refusals, and a table to read."""
+"""Reports of a build: FINN's JSON files under FINN's names, accumulators with certificates, refusals, and tables."""
 
 from finn_transforms.report.accumulators import AccumulatorRow, accumulator_rows
 from finn_transforms.report.breakdown import layer_breakdown
+from finn_transforms.report.certificates import certificates
 from finn_transforms.report.finn_json import (
     layer_cycles,
     layer_resources,
@@ -15,6 +16,7 @@ __all__ = [
     "AccumulatorRow",
     "accumulator_rows",
     "accumulator_table",
+    "certificates",
     "layer_breakdown",
     "layer_cycles",
     "layer_resources",

@@ -1,0 +1,209 @@
+"""Certificates replay, and whatever is changed is named."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import onnx
+import onnx_ir as ir
+import pytest
+from onnx import numpy_helper
+
+from finn_transforms.analysis.datatypes import set_datatype
+from finn_transforms.build import build, lower
+from finn_transforms.certify import CertificateError, Verdict, certify
+from finn_transforms.passes import MinimizeAccumulators
+from finn_transforms.report import certificates
+from tests.support import accumulating_layers as layers
+from tests.support.small_network import CONTRACT_BITS, CONTRACT_LAYER, save_small_network, small_network
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("build")
+    build(save_small_network(folder / "net.onnx"), folder / "out")
+    return folder / "out"
+
+
+@pytest.fixture
+def model(built: Path) -> onnx.ModelProto:
+    return onnx.load(built / "hw_graph.onnx")
+
+
+@pytest.fixture
+def document(built: Path) -> dict[str, Any]:
+    content: dict[str, Any] = json.loads((built / "report" / "certificates.json").read_text())
+    return content
+
+
+def problems(verdicts: list[Verdict]) -> str:
+    return "\n".join(f"{each.name}: {each.detail}" for each in verdicts if not each.ok)
+
+
+def test_a_build_is_certified(built: Path) -> None:
+    verdicts = certify(built)
+    assert problems(verdicts) == ""
+    assert [each.minimal for each in verdicts] == [True, True, False, False]
+    assert "whole bytes" in verdicts[2].detail
+    assert (verdicts[3].name, verdicts[3].data_type) == (CONTRACT_LAYER, f"{CONTRACT_BITS} bits")
+
+
+def record_of(document: dict[str, Any], index: int = 1) -> dict[str, Any]:
+    record: dict[str, Any] = document["accumulators"][index]
+    return record
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda record: record.update(data_type="INT11"), "the certificate is for INT11, the graph has INT12"),
+        (lambda record: record["weights"].update(sha256="0" * 64), "the certificate is for 0000"),
+        (lambda record: record.update(weights=None), "the certificate is for None"),
+        (lambda record: record["highest"].update(value=2000), r"the highest sum is 1062 in channel \d, not 2000"),
+        (
+            lambda record: record["highest"].update(inputs="16*72"),
+            r"channel \d, input \d+: .*has 16, outside \[\d+, \d+\]",
+        ),
+        (
+            lambda record: record["highest"].update(first="1*72"),
+            r"channel \d: the witness of the highest sum adds up to",
+        ),
+        (lambda record: record["lowest"].update(inputs="0*71"), "has 71 inputs, the graph 72"),
+        (lambda record: record["lowest"].update(channel=99), "said to be of channel 99 of 8"),
+        (lambda record: record["inputs"].update(high="15*72"), r"highest value is \d+ in the graph, 15 in"),
+        (lambda record: record["inputs"].update(high="15*7"), "has 7 inputs, the graph 72"),
+        (lambda record: record.update(shown_by="lowest"), r"-1023 fits one bit less, \[-1024, 1023\]"),
+        (lambda record: record.update(minimal=False), "does not say why"),
+        (lambda record: record.update(overflow="never"), "overflow is 'never'"),
+        (lambda record: record.update(name="other"), "has no MVAU of that name"),
+        (lambda record: record.pop("lowest"), "cannot be read: KeyError"),
+        (lambda record: record["highest"].update(first="1*-3"), "cannot be read: ValueError"),
+    ],
+)
+def test_a_changed_certificate(
+    model: onnx.ModelProto, document: dict[str, Any], change: Callable[[dict[str, Any]], object], message: str
+) -> None:
+    name = record_of(document)["name"]
+    change(record_of(document))
+    verdicts = [each for each in certify(model, document) if not each.ok]
+    assert verdicts
+    with pytest.raises(AssertionError, match=message):
+        raise AssertionError(problems(verdicts))
+    assert {each.name for each in verdicts} <= {name, "other"}
+
+
+def change_weight(model: onnx.ModelProto, name: str) -> None:
+    node = next(node for node in model.graph.node if node.name == name)
+    tensor = next(tensor for tensor in model.graph.initializer if tensor.name == node.input[1])
+    array = numpy_helper.to_array(tensor).copy()
+    array[-1, 3] += 1
+    tensor.CopyFrom(numpy_helper.from_array(array, tensor.name))
+
+
+def test_a_changed_weight(model: onnx.ModelProto, document: dict[str, Any]) -> None:
+    name = record_of(document)["name"]
+    change_weight(model, name)
+    text = problems(certify(model, document))
+    assert f"{name}: the weights have SHA-256" in text
+    # It is the layer that training made a promise for.
+    assert f"{CONTRACT_LAYER}: node {name!r}, channel 3: other weights than the promise was made for" in text
+
+
+def test_a_changed_type(model: onnx.ModelProto, document: dict[str, Any]) -> None:
+    """Also where the certificate is changed along, the sums are computed anew."""
+    node = next(node for node in model.graph.node if node.name == record_of(document)["name"])
+    for attribute in node.attribute:
+        if attribute.name == "accDataType":
+            attribute.s = b"INT11"
+    assert "the graph has INT11" in problems(certify(model, document))
+    record_of(document)["data_type"] = "INT11"
+    assert "channel 0: INT11 holds [-1024, 1023], a sum reaches 1029" in problems(certify(model, document))
+
+
+def test_a_changed_threshold_changes_the_inputs_of_the_next_layer(
+    model: onnx.ModelProto, document: dict[str, Any]
+) -> None:
+    node = next(node for node in model.graph.node if node.op_type == "Thresholding")
+    tensor = next(tensor for tensor in model.graph.initializer if tensor.name == node.input[1])
+    array = numpy_helper.to_array(tensor).copy()
+    array[0] = array.min() - 99
+    tensor.CopyFrom(numpy_helper.from_array(array, tensor.name))
+    assert "in the graph, 0 in the certificate" in problems(certify(model, document))
+
+
+def test_a_missing_certificate(model: onnx.ModelProto, document: dict[str, Any]) -> None:
+    removed = document["accumulators"].pop(0)
+    assert problems(certify(model, document)) == f"{removed['name']}: it has no certificate"
+
+
+def test_a_promise_that_the_weights_break(model: onnx.ModelProto, document: dict[str, Any]) -> None:
+    for entry in model.metadata_props:
+        contract = json.loads(entry.value)
+        contract["layers"][0]["accumulator_bits"] = 5
+        entry.value = json.dumps(contract)
+    assert "a sum reaches" in problems(certify(model, document))
+
+
+@pytest.mark.parametrize(
+    ("source", "content", "message"),
+    [
+        ("nothing", None, "expected a graph of hardware layers, found nothing there"),
+        ("hw_graph.onnx", b"text", "expected an ONNX file with its weights"),
+        ("report/certificates.json", b"{", "expected JSON"),
+        ("report/certificates.json", b"[]", "expected certificates of version 1, found 'list'"),
+        ("report/certificates.json", b'{"version": 9}', "expected certificates of version 1, found 9"),
+        ("report/certificates.json", b'{"version": 1, "accumulators": [1]}', "expected a list under 'accumulators'"),
+    ],
+)
+def test_files_that_cannot_be_used(built: Path, tmp_path: Path, source: str, content: bytes, message: str) -> None:
+    (tmp_path / "report").mkdir()
+    for name in ("hw_graph.onnx", "report/certificates.json"):
+        (tmp_path / name).write_bytes((built / name).read_bytes())
+    if content is not None:
+        (tmp_path / source).write_bytes(content)
+    with pytest.raises(CertificateError, match=message):
+        certify(tmp_path if content is not None else tmp_path / source)
+
+
+@pytest.mark.parametrize("bound", ["weights", "datatype", None])
+def test_other_bounds_are_certified_as_wider_than_needed(bound: Any) -> None:
+    model = lower(ir.serde.deserialize_model(small_network()), bound=bound).model
+    verdicts = certify(ir.serde.serialize_model(model), certificates(model))
+    assert problems(verdicts) == ""
+    assert not any(each.minimal for each in verdicts[:1])
+
+
+@pytest.mark.parametrize("name", sorted(layers.ALL))
+@pytest.mark.parametrize("overflow", ["any_order", "wrap"])
+def test_every_kind_of_layer(name: str, overflow: Any) -> None:
+    model = layers.ALL[name]()
+    MinimizeAccumulators(byte_align_outputs=False, overflow=overflow)(model)
+    document = json.loads(json.dumps(certificates(model)))
+    verdicts = certify(ir.serde.serialize_model(model), document)
+    assert document["accumulators"]
+    assert problems(verdicts) == ""
+    assert all(each.minimal or "FINN derives" in each.detail or "thresholds" in each.detail for each in verdicts)
+    for record, verdict in zip(document["accumulators"], verdicts, strict=True):
+        # One bit less is refused, whatever the certificate says.
+        if verdict.minimal and record["data_type"] != "BINARY":
+            record["data_type"] = narrow(next(node for node in model.graph if node.name == record["name"]), record)
+    again = certify(ir.serde.serialize_model(model), document)
+    assert any("a sum reaches" in each.detail for each in again) == any(each.minimal for each in verdicts)
+
+
+def narrow(node: ir.Node, record: dict[str, Any]) -> str:
+    """Declare an accumulator of one bit less."""
+    stem = record["data_type"].rstrip("0123456789")
+    bits = int(record["data_type"].removeprefix(stem)) - 1
+    narrower = "BINARY" if (stem, bits) == ("UINT", 1) else f"{stem}{bits}"
+    for key in ("accDataType", "out_dtype", "OutputDataType"):
+        if key in node.attributes:
+            node.attributes[key] = ir.AttrString(key, narrower)
+    if "AccumBits" in node.attributes:
+        node.attributes["AccumBits"] = ir.AttrInt64("AccumBits", bits)
+    if node.op_type in {"GlobalAccPool", "Pool"}:
+        set_datatype(node.outputs[0], narrower)
+    return narrower
