@@ -10,7 +10,7 @@ import onnx_ir as ir
 from onnx_ir.passes.common import RemoveInitializersFromInputsPass, RemoveUnusedNodesPass
 
 from finn_transforms.analysis.matching import HARDWARE_DOMAIN, Refusal, Rewrite
-from finn_transforms.cost import Estimate, dsp_block, estimate, lut_only
+from finn_transforms.cost import Estimate, dsp_block, estimate_all, lut_only
 from finn_transforms.folding import FoldingOptions, cycles_per_frame, fold, write_folding
 from finn_transforms.hw_graph import HwGraph, read_hw_graph
 from finn_transforms.impl_style import choose_impl_style
@@ -90,8 +90,8 @@ class BuildResult:
     Attributes:
         model: The graph of hardware layers, host nodes in front and behind.
         graph: The layers' parameters, folded.
-        estimates: One per layer, in the same order.
-        accumulators: One row per matrix-vector unit.
+        estimates: One per layer whose kind can be estimated, in the same order.
+        accumulators: One row per matrix-vector or vector-vector unit.
         certificates: Why each accumulator is wide enough and no wider, see `finn_transforms.report.certificates`.
         performance: Throughput and latency, FINN's ``estimate_network_performance.json``.
         refusals: Nodes that were not converted, why, and what to do.
@@ -113,7 +113,7 @@ class BuildResult:
 
     @property
     def lut(self) -> int:
-        """LUTs of all layers."""
+        """LUTs of all layers that can be estimated."""
         return sum(estimate.lut for estimate in self.estimates)
 
     def documents(self) -> dict[str, Any]:
@@ -165,7 +165,7 @@ def build(
     result = BuildResult(
         model=lowered.model,
         graph=graph,
-        estimates=tuple(estimate(layer, dsp=dsp_block(options.part)) for layer in costed),
+        estimates=estimate_all(costed, dsp=dsp_block(options.part)),
         accumulators=tuple(accumulator_rows(lowered.model)),
         certificates=certificates(lowered.model),
         performance=network_performance(graph, options.clock_ns),

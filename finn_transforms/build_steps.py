@@ -29,7 +29,7 @@ import onnx_ir as ir
 from qonnx.core.modelwrapper import ModelWrapper
 
 from finn_transforms.build import lower
-from finn_transforms.cost import dsp_block, estimate
+from finn_transforms.cost import dsp_block, estimate_all
 from finn_transforms.finn_compat import prepare_finn, require_finn
 from finn_transforms.hw_graph import read_hw_graph
 from finn_transforms.impl_style import choose_impl_style
@@ -98,8 +98,7 @@ def step_bfx_estimate_reports(model: ModelWrapper, cfg: DataflowBuildConfig) -> 
     """
     lowered = ir.serde.deserialize_model(model.model)
     graph = read_hw_graph(lowered)
-    block = dsp_block(cfg._resolve_fpga_part())
-    estimates = [estimate(layer, dsp=block) for layer in graph.layers]
+    estimates = estimate_all(graph.layers, dsp=dsp_block(cfg._resolve_fpga_part()))
     reports = cfg.get_report_directory()
     write_json(reports / "bfx_estimate_layer_resources.json", layer_resources(estimates))
     write_json(reports / "bfx_estimate_breakdown.json", layer_breakdown(graph, estimates))

@@ -17,14 +17,16 @@ from finn_transforms.hw_graph import (
     MvauParams,
     PaddingParams,
     PoolParams,
+    StreamParams,
     SwgParams,
-    ThresholdingParams,
+    VvauParams,
 )
 
 # Widest ap_int of Vitis HLS; FINN limits the weight stream of an HLS unit to it.
 _WIDEST_HLS_INTEGER: Final = 8191
 
-Layer = TypeVar("Layer", MvauParams, PaddingParams, PoolParams, SwgParams, ThresholdingParams)
+Layer = TypeVar("Layer", bound=HwLayer)
+Windowed = TypeVar("Windowed", PoolParams, VvauParams)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,8 +78,10 @@ def cycles_per_frame(fps: float, clock_ns: float) -> int:
 def fold(graph: HwGraph, options: FoldingOptions) -> HwGraph:
     """Return the graph with PE and SIMD chosen anew, the smallest that meet the target.
 
-    A matrix-vector unit grows SIMD first, then PE; other layers have one of them.  A pool and the window generator in
-    front of it share their width.  A window generator that is too slow with all channels at once emits whole windows.
+    A matrix-vector unit grows SIMD first, then PE; a vector-vector unit the other way round; other layers have one of
+    them.  A pool or vector-vector unit and the window generator in front of it share their width.  A window generator
+    that is too slow with all channels at once emits whole windows.  Unlike FINN's ``SetFolding``, which does not know
+    ``UpsampleNearestNeighbour``, it folds that as well.
     """
     folded = {layer.name: layer for layer in graph.layers}
     for layer in graph.layers:
@@ -106,9 +110,13 @@ def _fold_layer(
     if isinstance(layer, MvauParams):
         return {layer.name: _fold_mvau(layer, options)}
     if isinstance(layer, PoolParams):
-        return _fold_pool(layer, graph, folded, target)
+        return _fold_with_windows(_fold_channels(layer, target), graph, folded, target)
+    if isinstance(layer, VvauParams):
+        return _fold_with_windows(_fold_vvau(layer, target), graph, folded, target)
     if isinstance(layer, SwgParams):
         return {} if layer.depthwise else {layer.name: _fold_swg(layer, target)}
+    if isinstance(layer, StreamParams):
+        return {layer.name: _fold_stream(layer, target)}
     widths = _divisors(layer.channels)
     if isinstance(layer, PaddingParams):
         return {layer.name: _first_to_meet(target, (replace(layer, simd=simd) for simd in widths))}
@@ -144,18 +152,38 @@ def _fold_swg(layer: SwgParams, target: int) -> SwgParams:
     return replace(layer, parallel_window=whole_window)
 
 
-def _fold_pool(layer: PoolParams, graph: HwGraph, folded: dict[str, HwLayer], target: int) -> dict[str, HwLayer]:
-    layer = _first_to_meet(target, [replace(layer, pe=pe) for pe in _divisors(layer.channels)])
+def _fold_channels(layer: Windowed, target: int) -> Windowed:
+    return _first_to_meet(target, [replace(layer, pe=pe) for pe in _divisors(layer.channels)])
+
+
+def _fold_vvau(layer: VvauParams, target: int) -> VvauParams:
+    layer = _fold_channels(replace(layer, simd=1), target)
+    if layer.pe < layer.channels:
+        return layer
+    return _first_to_meet(target, [replace(layer, simd=simd) for simd in _divisors(layer.length)])
+
+
+def _fold_with_windows(layer: Windowed, graph: HwGraph, folded: dict[str, HwLayer], target: int) -> dict[str, HwLayer]:
+    """Give the window generator in front of a layer its width, and both a larger one where that is too slow."""
     feeders = [folded[name] for name in graph.feeders.get(layer.name, ()) if name in folded]
     windows = [feeder for feeder in feeders if isinstance(feeder, SwgParams)]
     if not windows:
         return {layer.name: layer}
-    window = replace(windows[0], simd=layer.pe)
+    window = replace(windows[0], simd=layer.pe, parallel_window=False)
     for pe in (pe for pe in _divisors(layer.channels) if pe > layer.pe):
         if window.cycles() <= target:
             break
         layer, window = replace(layer, pe=pe), replace(window, simd=pe)
-    return {layer.name: layer, window.name: window}
+    # Several pixels per cycle have to arrive together.
+    whole_window = isinstance(layer, VvauParams) and layer.simd > 1
+    return {layer.name: layer, window.name: replace(window, parallel_window=whole_window)}
+
+
+def _fold_stream(layer: StreamParams, target: int) -> StreamParams:
+    # FINN wants fewer cycles than the target where streams of several widths meet, and elsewhere no more.
+    is_strict = layer.kind in {"StreamingConcat", "StreamingSplit"}
+    widths = _divisors(layer.widest)
+    return _first_to_meet(target - is_strict, (replace(layer, width=width) for width in widths))
 
 
 def _first_to_meet(target: int, candidates: Iterable[Layer]) -> Layer:
@@ -168,8 +196,10 @@ def _first_to_meet(target: int, candidates: Iterable[Layer]) -> Layer:
 
 
 def _attributes(layer: HwLayer) -> dict[str, int]:
-    if isinstance(layer, MvauParams):
+    if isinstance(layer, MvauParams | VvauParams):
         return {"PE": layer.pe, "SIMD": layer.simd}
+    if isinstance(layer, StreamParams):
+        return {layer.width_attribute: layer.width}
     if isinstance(layer, SwgParams):
         return {"SIMD": layer.simd, "parallel_window": int(layer.parallel_window)}
     return {"SIMD": layer.simd} if isinstance(layer, PaddingParams) else {"PE": layer.pe}

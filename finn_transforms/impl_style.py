@@ -6,7 +6,7 @@ from typing import Final, Literal, TypeAlias, get_args
 
 import onnx_ir as ir
 
-from finn_transforms.hw_graph import MvauParams, read_layer
+from finn_transforms.hw_graph import MvauParams, VvauParams, read_layer
 
 Compute: TypeAlias = Literal["lut", "dsp", "finn"]
 
@@ -17,7 +17,9 @@ _WIDEST_SUM: Final = 48
 
 
 def choose_impl_style(model: ir.Model, compute: Compute) -> list[str]:
-    """Write ``preferred_impl_style`` to every matrix-vector unit; FINN's ``SpecializeLayers`` honours it.
+    """Write ``preferred_impl_style`` to every unit that multiplies; FINN's ``SpecializeLayers`` honours it.
+
+    A vector-vector unit has an RTL variant on Versal parts only: where it could be built, FINN chooses.
 
     FINN's RTL unit stops with an error where its accumulator is narrower than one product, M + N bits (one less for
     signed inputs), and FINN does not check that before it chooses the variant.  Such a unit always gets the HLS
@@ -40,7 +42,7 @@ def choose_impl_style(model: ir.Model, compute: Compute) -> list[str]:
     too_narrow = []
     for node in model.graph:
         layer = read_layer(node)
-        if not isinstance(layer, MvauParams):
+        if not isinstance(layer, MvauParams | VvauParams):
             continue
         if _narrower_than_a_product(layer):
             too_narrow.append(layer.name)
@@ -53,15 +55,15 @@ def choose_impl_style(model: ir.Model, compute: Compute) -> list[str]:
     return too_narrow
 
 
-def _style(layer: MvauParams, compute: Compute) -> str:
+def _style(layer: MvauParams | VvauParams, compute: Compute) -> str:
     if compute == "lut" or _narrower_than_a_product(layer):
         return "hls"
-    if compute == "finn":
+    if compute == "finn" or isinstance(layer, VvauParams):
         return ""
     return "rtl" if _fits_a_slice(layer) else "hls"
 
 
-def _narrower_than_a_product(layer: MvauParams) -> bool:
+def _narrower_than_a_product(layer: MvauParams | VvauParams) -> bool:
     product = int(layer.weight_type.bitwidth()) + int(layer.input_type.bitwidth()) - int(layer.input_type.signed())
     return layer.accumulator_bits < product
 

@@ -3,15 +3,17 @@
 from finn_transforms.cost.breakdown import Breakdown
 from finn_transforms.cost.coefficients import MODEL, load_coefficients
 from finn_transforms.cost.dsp import DspBlock, dsp_block
-from finn_transforms.cost.estimate import Estimate, estimate, lut_only
+from finn_transforms.cost.estimate import Estimate, EstimatedLayer, estimate, estimate_all, lut_only
 
 __all__ = [
     "MODEL",
     "Breakdown",
     "DspBlock",
     "Estimate",
+    "EstimatedLayer",
     "dsp_block",
     "estimate",
+    "estimate_all",
     "load_coefficients",
     "lut_only",
 ]

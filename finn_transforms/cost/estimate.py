@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from typing import TypeAlias
 
 from finn_transforms.cost.breakdown import Breakdown
 from finn_transforms.cost.coefficients import MODEL
@@ -11,7 +13,16 @@ from finn_transforms.cost.matrix_vector import mvau_cost
 from finn_transforms.cost.resources import Resources
 from finn_transforms.cost.stream import padding_cost, pool_cost, swg_cost
 from finn_transforms.cost.thresholding import thresholding_cost
-from finn_transforms.hw_graph import HwLayer, MvauParams, PoolParams, SwgParams, ThresholdingParams
+from finn_transforms.hw_graph import (
+    HwLayer,
+    MvauParams,
+    PaddingParams,
+    PoolParams,
+    SwgParams,
+    ThresholdingParams,
+)
+
+EstimatedLayer: TypeAlias = MvauParams | ThresholdingParams | SwgParams | PaddingParams | PoolParams
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,7 +58,12 @@ class Estimate:
         return self.breakdown.total
 
 
-def estimate(params: HwLayer, *, dsp: DspBlock = "DSP48E2") -> Estimate:
+def estimate_all(layers: Iterable[HwLayer], *, dsp: DspBlock = "DSP48E2") -> tuple[Estimate, ...]:
+    """Estimate the layers whose kind has constants; the others are left out, nothing is made up for them."""
+    return tuple(estimate(layer, dsp=dsp) for layer in layers if isinstance(layer, EstimatedLayer))
+
+
+def estimate(params: EstimatedLayer, *, dsp: DspBlock = "DSP48E2") -> Estimate:
     """Estimate one layer from its parameters.
 
     The structure is FINN-R's (Blott et al., "FINN-R: An End-to-End Deep-Learning Framework for Fast Exploration of
@@ -82,7 +98,7 @@ def lut_only(params: HwLayer) -> HwLayer:
     return params
 
 
-def _resources(params: HwLayer, dsp: DspBlock) -> Resources:
+def _resources(params: EstimatedLayer, dsp: DspBlock) -> Resources:
     if isinstance(params, MvauParams):
         return mvau_cost(params, dsp)
     if isinstance(params, ThresholdingParams):

@@ -5,8 +5,10 @@ from finn_transforms.hw_graph.graph import HwGraph, HwLayer, UnreadNode, read_hw
 from finn_transforms.hw_graph.mvau import MvauParams
 from finn_transforms.hw_graph.padding import PaddingParams
 from finn_transforms.hw_graph.pool import PoolParams
+from finn_transforms.hw_graph.stream import StreamParams
 from finn_transforms.hw_graph.swg import SwgParams
 from finn_transforms.hw_graph.thresholding import ThresholdingParams
+from finn_transforms.hw_graph.vvau import VvauParams
 
 __all__ = [
     "HwGraph",
@@ -15,9 +17,11 @@ __all__ = [
     "MvauParams",
     "PaddingParams",
     "PoolParams",
+    "StreamParams",
     "SwgParams",
     "ThresholdingParams",
     "UnreadNode",
+    "VvauParams",
     "read_hw_graph",
     "read_layer",
 ]

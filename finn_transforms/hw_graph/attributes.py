@@ -65,6 +65,13 @@ class NodeReader:
         except (KeyError, ValueError):  # qonnx raises the second for "INT" followed by no number
             raise self._error(name, "a QONNX data type such as 'INT8'", text) from None
 
+    def threshold_steps(self) -> int:
+        """Return the thresholds per channel inside a unit, its third input; 0 where it has none."""
+        inputs = self.node.inputs
+        is_inside = self.integer("noActivation", 0) == 0 and len(inputs) > 2 and inputs[2] is not None
+        shape = inputs[2].shape if is_inside and inputs[2] is not None else None
+        return 0 if shape is None else int(shape.numpy()[-1])
+
     def _get(self, name: str, kind: type | tuple[type, ...], default: Any) -> Any:
         value = self._attributes.get(name, default)
         if value is _REQUIRED:

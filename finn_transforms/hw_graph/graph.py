@@ -13,15 +13,19 @@ from finn_transforms.hw_graph.attributes import HwGraphError, NodeReader
 from finn_transforms.hw_graph.mvau import MvauParams
 from finn_transforms.hw_graph.padding import PaddingParams
 from finn_transforms.hw_graph.pool import PoolParams
+from finn_transforms.hw_graph.stream import STREAM_READERS, StreamParams
 from finn_transforms.hw_graph.swg import SwgParams
 from finn_transforms.hw_graph.thresholding import ThresholdingParams
+from finn_transforms.hw_graph.vvau import VvauParams
 
-HwLayer: TypeAlias = MvauParams | ThresholdingParams | SwgParams | PaddingParams | PoolParams
+HwLayer: TypeAlias = (
+    MvauParams | VvauParams | ThresholdingParams | SwgParams | PaddingParams | PoolParams | StreamParams
+)
 
 
 @dataclass(frozen=True, kw_only=True)
 class UnreadNode:
-    """A hardware node of a kind that has no parameters here, so that nothing is estimated for it."""
+    """A hardware node of a kind that has no parameters here, or no cost, so that nothing is estimated for it."""
 
     name: str
     op_type: str
@@ -99,9 +103,11 @@ def _feeders(node: ir.Node) -> tuple[str, ...]:
 
 
 _READERS: dict[str, Callable[[NodeReader], HwLayer]] = {
+    **STREAM_READERS,
     "ConvolutionInputGenerator": SwgParams.from_reader,
     "FMPadding": PaddingParams.from_reader,
     "MVAU": MvauParams.from_reader,
     "Pool": PoolParams.from_reader,
     "Thresholding": ThresholdingParams.from_reader,
+    "VVAU": VvauParams.from_reader,
 }

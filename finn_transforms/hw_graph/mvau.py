@@ -61,9 +61,6 @@ class MvauParams:
     @classmethod
     def from_reader(cls, reader: NodeReader) -> MvauParams:
         """Read the node."""
-        has_thresholds = reader.integer("noActivation", 0) == 0
-        thresholds = reader.node.inputs[2] if has_thresholds and len(reader.node.inputs) > 2 else None
-        shape = None if thresholds is None else thresholds.shape
         return cls(
             name=reader.name,
             mw=reader.integer("MW"),
@@ -75,7 +72,7 @@ class MvauParams:
             accumulator_type=reader.data_type("accDataType", "INT32"),
             output_type=reader.data_type("outputDataType"),
             num_vectors=reader.integers("numInputVectors", default=(1,)),
-            threshold_steps=0 if shape is None else int(shape.numpy()[-1]),
+            threshold_steps=reader.threshold_steps(),
             mem_mode=reader.text("mem_mode", "internal_decoupled"),
             ram_style=reader.text("ram_style", "auto"),
             tiling=reader.integer("TH", 1),
@@ -87,6 +84,11 @@ class MvauParams:
     def accumulator_bits(self) -> int:
         """P."""
         return int(self.accumulator_type.bitwidth())
+
+    @property
+    def length(self) -> int:
+        """Products of one output, K."""
+        return self.mw
 
     @property
     def weight_words(self) -> int:

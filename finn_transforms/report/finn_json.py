@@ -8,7 +8,7 @@ from typing import TypeAlias
 
 from finn_transforms.cost import Estimate
 from finn_transforms.cost.memory import BRAM18_BITS, URAM_BITS
-from finn_transforms.hw_graph import HwGraph, HwLayer, MvauParams, ThresholdingParams
+from finn_transforms.hw_graph import HwGraph, HwLayer, MvauParams, ThresholdingParams, VvauParams
 
 Numbers: TypeAlias = dict[str, int | float]
 
@@ -68,15 +68,16 @@ def operations_and_parameters(graph: HwGraph) -> dict[str, Numbers]:
 
 
 def _counts(layer: HwLayer) -> Numbers:
-    if isinstance(layer, MvauParams):
+    if isinstance(layer, MvauParams | VvauParams):
         weight_bits, input_bits = int(layer.weight_type.bitwidth()), int(layer.input_type.bitwidth())
         narrow, wide = sorted((weight_bits, input_bits))
+        *vectors, outputs = layer.output_shape
         counts: Numbers = {
-            f"op_mac_{narrow}bx{wide}b": layer.mw * layer.mh * prod(layer.num_vectors),
-            f"param_weight_{weight_bits}b": layer.mw * layer.mh,
+            f"op_mac_{narrow}bx{wide}b": layer.length * outputs * prod(vectors),
+            f"param_weight_{weight_bits}b": layer.length * outputs,
         }
         if layer.threshold_steps:
-            counts[f"param_threshold_{layer.accumulator_bits}b"] = layer.mh * layer.threshold_steps
+            counts[f"param_threshold_{layer.accumulator_bits}b"] = outputs * layer.threshold_steps
         return counts
     if isinstance(layer, ThresholdingParams):
         rows = 1 if layer.shared else layer.channels

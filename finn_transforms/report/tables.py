@@ -9,26 +9,43 @@ from rich.text import Text
 
 from finn_transforms.analysis.matching import Refusal
 from finn_transforms.cost import MODEL, Estimate
-from finn_transforms.hw_graph import HwGraph, HwLayer, MvauParams, PaddingParams, SwgParams, ThresholdingParams
+from finn_transforms.hw_graph import (
+    HwGraph,
+    HwLayer,
+    MvauParams,
+    PaddingParams,
+    StreamParams,
+    SwgParams,
+    ThresholdingParams,
+    VvauParams,
+)
 from finn_transforms.report.accumulators import AccumulatorRow
 
 
 def layer_table(graph: HwGraph, estimates: Sequence[Estimate]) -> Table:
     """Return one line per layer: folding, cycles and resources, with sums.
 
-    The column ``from P`` is the part of the LUTs that grows with the width of an accumulator.
+    The column ``from P`` is the part of the LUTs that grows with the width of an accumulator.  A question mark stands
+    for what is not estimated; the sums leave it out.
     """
     table = _table(f"Hardware layers, estimated (model {MODEL})", "Layer")
     for column in ("PE", "SIMD", "Cycles", "LUT", "from P", "BRAM18", "DSP"):
         table.add_column(column, justify="right")
-    for layer, estimate in zip(graph.layers, estimates, strict=True):
+    by_name = {estimate.name: estimate for estimate in estimates}
+    for layer in graph.layers:
+        estimate = by_name.get(layer.name)
+        resources = ["?"] * 4 if estimate is None else map(str, _resources([layer], [estimate]))
         table.add_row(
-            Text(layer.name), *_folding(layer), str(estimate.cycles), *map(str, _resources([layer], [estimate]))
+            Text(layer.name),
+            *_folding(layer),
+            str(layer.cycles()),
+            *resources,
+            style="yellow" if estimate is None else None,
         )
     for node in graph.unread:
         table.add_row(Text(f"{node.name} ({node.op_type})"), *["?"] * 7, style="yellow")
     table.add_section()
-    slowest = max((estimate.cycles for estimate in estimates), default=0)
+    slowest = max((layer.cycles() for layer in graph.layers), default=0)
     table.add_row(
         "Network (cycles of the slowest)", "", "", str(slowest), *map(str, _resources(graph.layers, estimates))
     )
@@ -75,19 +92,18 @@ def _table(title: str, first: str) -> Table:
 
 
 def _folding(layer: HwLayer) -> tuple[str, str]:
-    if isinstance(layer, MvauParams):
+    if isinstance(layer, MvauParams | VvauParams):
         return str(layer.pe), str(layer.simd)
+    if isinstance(layer, StreamParams):
+        return (str(layer.width), "") if layer.width_attribute == "PE" else ("", str(layer.width))
     if isinstance(layer, SwgParams | PaddingParams):
         return "", str(layer.simd)
     return str(layer.pe), ""
 
 
 def _resources(layers: Sequence[HwLayer], estimates: Sequence[Estimate]) -> tuple[int, int, int, int]:
-    reading_sums = (
-        estimate.breakdown
-        for layer, estimate in zip(layers, estimates, strict=True)
-        if isinstance(layer, MvauParams | ThresholdingParams)
-    )
+    names = {layer.name for layer in layers if isinstance(layer, MvauParams | ThresholdingParams)}
+    reading_sums = (estimate.breakdown for estimate in estimates if estimate.name in names)
     return (
         sum(estimate.lut for estimate in estimates),
         sum(part.accumulator + part.comparators + part.threshold_memory for part in reading_sums),

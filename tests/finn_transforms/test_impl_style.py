@@ -5,6 +5,7 @@ import pytest
 
 from finn_transforms.build import lower
 from finn_transforms.impl_style import Compute, choose_impl_style
+from tests.support.graphs import GraphBuilder, only
 from tests.support.small_network import small_network
 
 
@@ -44,3 +45,18 @@ def test_what_does_not_fit_a_slice_is_built_in_luts(changes: dict[str, str]) -> 
 def test_an_unknown_choice_is_refused() -> None:
     with pytest.raises(ValueError, match="expected one of"):
         styles("gpu")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(("compute", "expected"), [("lut", "hls"), ("dsp", ""), ("finn", "")])
+def test_depthwise_units(compute: Compute, expected: str) -> None:
+    """Their RTL variant needs a Versal part, which FINN looks at."""
+    graph = GraphBuilder((1, 2, 3, 3))
+    weights = graph.weights([[[[1, -2], [3, 0]]]] * 2, bits=3)
+    model = lower(graph.model(graph.node("Conv", [graph.quant("x", 1.0, 3), weights], group=2))).model
+    unit = only(model, "VVAU")
+    assert choose_impl_style(model, compute) == []
+    assert unit.attributes.get_string("preferred_impl_style", "") == expected
+    assert unit.attributes.get_string("resType", "auto") == ("lut" if compute == "lut" else "auto")
+    unit.attributes["accDataType"] = ir.AttrString("accDataType", "INT5")
+    assert choose_impl_style(model, compute) == [unit.name]
+    assert unit.attributes.get_string("preferred_impl_style", "") == "hls"

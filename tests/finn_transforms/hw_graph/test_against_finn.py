@@ -19,7 +19,7 @@ def divisors(number: int) -> list[int]:
 
 
 def hardware(op_type: str, suffix: str, attributes: dict[str, Any]) -> NodeProto:
-    inputs = ["x"] if op_type in {"FMPadding", "Pool", "ConvolutionInputGenerator"} else ["x", "w"]
+    inputs = ["x", "w"] if op_type in {"MVAU", "Thresholding", "VVAU"} or "lhs_shape" in attributes else ["x"]
     return helper.make_node(
         f"{op_type}_{suffix}",
         inputs,
@@ -86,13 +86,89 @@ def window_generators() -> Iterator[NodeProto]:
             })  # fmt: skip
 
 
+def vvaus() -> Iterator[NodeProto]:
+    for simd, pe, image in product(divisors(6), divisors(4), ([1, 1], [5, 3])):
+        yield hardware("VVAU", "hls", {
+            "Channels": 4, "Kernel": [2, 3], "Dim": image, "SIMD": simd, "PE": pe, "noActivation": 1,
+            "inputDataType": "UINT4", "weightDataType": "INT4", "outputDataType": "INT12", "accDataType": "INT12",
+        })  # fmt: skip
+
+
+def elementwise() -> Iterator[NodeProto]:
+    shapes = (([1, 6], [1, 6]), ([1, 3, 5, 6], [1, 3, 5, 6]), ([1, 3, 5, 6], [1, 1, 1, 6]), ([1, 3, 5, 6], [1]))
+    for operation, pe, (stream, other) in product(("Add", "Sub", "Mul"), divisors(6), shapes):
+        yield hardware(f"Elementwise{operation}", "hls", {
+            "PE": pe, "lhs_shape": stream, "rhs_shape": other, "out_shape": stream, "lhs_dtype": "INT4",
+            "rhs_dtype": "INT4", "out_dtype": "INT8", "rhs_style": "input" if other == stream else "const",
+        })  # fmt: skip
+
+
+def copies() -> Iterator[NodeProto]:
+    for pe, vectors in product(divisors(6), ([1], [1, 4, 3])):
+        yield hardware("DuplicateStreams", "hls", {
+            "NumChannels": 6, "PE": pe, "NumOutputStreams": 3, "inputDataType": "UINT4", "numInputVectors": vectors,
+        })  # fmt: skip
+
+
+def concats() -> Iterator[NodeProto]:
+    for simd, vectors in product(divisors(2), ([1], [1, 4, 3])):
+        yield hardware("StreamingConcat", "hls", {
+            "SIMD": simd, "ChannelsPerStream": [4, 6], "inputDataTypes": ["UINT4", "INT4"], "numInputVectors": vectors,
+        })  # fmt: skip
+
+
+def splits() -> Iterator[NodeProto]:
+    for simd, vectors in product(divisors(2), ([1], [1, 4, 3])):
+        yield hardware("StreamingSplit", "hls", {
+            "SIMD": simd, "ChannelsPerStream": [4, 6], "inputDataType": "UINT4", "numInputVectors": vectors,
+        })  # fmt: skip
+
+
+def upsamplings() -> Iterator[NodeProto]:
+    for simd in divisors(6):
+        yield hardware("UpsampleNearestNeighbour", "hls", {
+            "SIMD": simd, "HI": 3, "WI": 2, "HO": 9, "WO": 4, "NumChannels": 6, "inputDataType": "UINT4",
+        })  # fmt: skip
+
+
+def pixel_paddings() -> Iterator[NodeProto]:
+    for simd, stride in product(divisors(6), ([2, 2], [1, 3])):
+        yield hardware("FMPadding_Pixel", "hls", {
+            "SIMD": simd, "ImgDim": [3, 4], "Stride": stride, "NumChannels": 6, "inputDataType": "UINT4",
+        })  # fmt: skip
+
+
+def global_sums() -> Iterator[NodeProto]:
+    for pe in divisors(6):
+        yield hardware("GlobalAccPool", "hls", {
+            "NumChannels": 6, "PE": pe, "inputDataType": "UINT4", "numInputVectors": [1, 4, 3],
+        })  # fmt: skip
+
+
+KINDS = [
+    mvaus,
+    vvaus,
+    thresholdings,
+    paddings,
+    pools,
+    window_generators,
+    elementwise,
+    copies,
+    concats,
+    splits,
+    upsamplings,
+    pixel_paddings,
+    global_sums,
+]
+
+
 def ours(node: NodeProto) -> HwLayer:
     layer = read_layer(ir.serde.deserialize_node(node))
     assert layer is not None
     return layer
 
 
-@pytest.mark.parametrize("nodes", [mvaus, thresholdings, paddings, pools, window_generators])
+@pytest.mark.parametrize("nodes", KINDS)
 def test_cycles_and_shapes_are_finns(nodes: Any) -> None:
     compared = 0
     for node in nodes():
