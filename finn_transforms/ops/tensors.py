@@ -49,7 +49,7 @@ def split(attributes: Attributes, count: int, x: Array, sizes: Array | None = No
 def slice_(attributes: Attributes, x: Array, *parameters: Array | None) -> Array:
     """Return ONNX ``Slice``: starts, ends, axes and steps as inputs, or as attributes."""
     inputs = dict(zip(("starts", "ends", "axes", "steps"), parameters, strict=False))
-    given = {key: array for key, array in inputs.items() if array is not None}
+    given: dict[str, Any] = {key: array for key, array in inputs.items() if array is not None}
     starts, ends = (given.get(key, attributes.get(key, ())) for key in ("starts", "ends"))
     axes = given.get("axes", attributes.get("axes", range(len(starts))))
     steps = given.get("steps", [1] * len(starts))

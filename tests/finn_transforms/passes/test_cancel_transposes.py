@@ -56,3 +56,33 @@ def test_graph_output_keeps_its_name_and_node() -> None:
     model = graph.model(output)
     assert not CancelTransposes()(model).modified
     assert [value.name for value in model.graph.outputs] == [output]
+
+
+def test_equal_transposes_become_one() -> None:
+    graph = GraphBuilder((2, 3, 4))
+    perms = [[0, 2, 1], [0, 2, 1], [1, 0, 2]]
+    ends = [graph.node("Relu", [graph.node("Transpose", ["x"], perm=perm)]) for perm in perms]
+    model = graph.model(*ends)
+    reference = copy_of(model)
+    assert len(CancelTransposes()(model).rewrites) == 1
+    assert sorted(op_types(model)) == ["Relu"] * 3 + ["Transpose"] * 2
+    x = {"x": np.arange(-12.0, 12.0).reshape(2, 3, 4)}
+    for end in ends:
+        np.testing.assert_array_equal(emulate(model, x)[end], emulate(reference, x)[end])
+
+
+def test_every_reader_behind_a_pair_is_served() -> None:
+    graph = GraphBuilder((2, 3))
+    first = graph.node("Transpose", ["x"], perm=[1, 0])
+    ends = [graph.node("Relu", [graph.node("Transpose", [first], perm=[1, 0])]) for _ in range(3)]
+    model = graph.model(*ends)
+    CancelTransposes()(model)
+    assert op_types(model) == ["Relu"] * 3
+
+
+def test_equal_graph_outputs_stay_two() -> None:
+    graph = GraphBuilder((2, 3))
+    outputs = [graph.node("Transpose", ["x"], perm=[1, 0]) for _ in range(2)]
+    model = graph.model(*outputs)
+    assert not CancelTransposes()(model).modified
+    assert [value.name for value in model.graph.outputs] == outputs
