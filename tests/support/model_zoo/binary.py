@@ -56,6 +56,10 @@ class Cnv(nn.Module):
         for inputs, outputs in pairwise((4 * width, hidden, hidden)):
             layers += [qnn.QuantLinear(inputs, outputs, **weights), nn.BatchNorm1d(outputs, eps=1e-4), activation()]
         self.layers = nn.Sequential(*layers, qnn.QuantLinear(hidden, 10, **weights), TensorNorm())
+        for module in self.layers:
+            if isinstance(module, qnn.QuantConv2d | qnn.QuantLinear):
+                # The weight scale is 1.
+                nn.init.uniform_(module.weight, -1, 1)
 
     def forward(self, x: Tensor) -> Tensor:
         return self.layers(2.0 * x - torch.tensor([1.0]))
