@@ -115,6 +115,45 @@ def build_command(
     _summarize(result)
 
 
+@app.command("verify")
+def verify_command(
+    model: Annotated[Path, typer.Argument(help="Graph to check: exported, with integers separated, or lowered.")],
+    *,
+    against: Annotated[Path, typer.Option("--against", "-a", help="Graph it should equal, at any stage.")],
+    data: Annotated[Path, typer.Option("--data", "-d", help="Samples: .npy, or .npz by input name.")],
+    limit: Annotated[int | None, typer.Option(min=1, help="Samples to take at most.")] = None,
+    ulps: Annotated[float, typer.Option(min=0, help="How close to a rounding boundary a tie is, in float32 ulps.")] = 8,
+) -> None:
+    """Compare MODEL with another stage of the same network, tensor by tensor, and tell ties from errors.
+
+    Every quantizer is computed from what the reference's quantizers before it gave out, so that a difference belongs to
+    the layer that shows it.
+
+    Exit code 1: a tensor differs by more than ties.
+
+    Exit code 2: a file or the data cannot be used.
+    """
+    from finn_transforms.loading import InputError, load_model
+    from finn_transforms.ops import UnsupportedOperatorError
+    from finn_transforms.verify import read_data, verify
+
+    try:
+        graphs = load_model(model), load_model(against)
+        result = verify(*graphs, read_data(data, limit), ulps=ulps)
+    except (InputError, UnsupportedOperatorError) as error:
+        _fail(str(error), _BAD_INPUT)
+    Console().print(result)
+    console = Console(soft_wrap=True)
+    for tensor in result.tensors:
+        for difference in tensor.differences:
+            console.print(f"{_plain(tensor.name)}: {_plain(str(difference))}", highlight=False)
+    for name in result.unaligned:
+        console.print(f"Not compared, it has no counterpart: {_plain(name)}", highlight=False)
+    console.print(_plain(result.summary()), highlight=False)
+    if not result.ok:
+        raise typer.Exit(_BROKEN_PROMISE)
+
+
 @app.command("demo")
 def demo_command(
     output: Annotated[

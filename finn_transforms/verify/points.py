@@ -1,0 +1,134 @@
+"""The tensors on which two graphs are compared: outputs of quantizers and thresholds, and how they are aligned."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import prod
+from typing import Any
+
+import numpy as np
+import onnx_ir as ir
+from numpy.typing import NDArray
+
+from finn_transforms.analysis.attributes import attributes_of
+from finn_transforms.analysis.constants import constant
+from finn_transforms.analysis.matching import is_hardware, layer_type, nodes_of
+
+Array = NDArray[Any]
+
+_QUANTIZERS = {"BipolarQuant", "IntQuant", "Quant"}
+_PREFIX, _SUFFIX = "Thresholding_", "_int"
+_IMAGE_RANK = 4
+
+
+@dataclass(frozen=True, eq=False)
+class Point:
+    """A tensor of integers.
+
+    Attributes:
+        node: what computes it.
+        scale: what an integer stands for, float64; broadcasts to the tensor.
+    """
+
+    node: ir.Node
+    scale: Array
+
+    @property
+    def value(self) -> ir.Value:
+        """The tensor."""
+        return self.node.outputs[0]
+
+    @property
+    def name(self) -> str:
+        """Its name."""
+        return self.value.name or ""
+
+    @property
+    def rounds(self) -> bool:
+        """Whether it comes from a quantizer, which rounds, not from thresholds."""
+        return not is_hardware(self.node)
+
+    @property
+    def channels_last(self) -> bool:
+        """Whether it is an image with channels last, as hardware has them."""
+        return is_hardware(self.node) and self.value.shape is not None and len(self.value.shape) == _IMAGE_RANK
+
+    def integers(self, array: Array) -> Array:
+        """Return the integers of the tensor, channels second."""
+        rounded = np.rint(np.asarray(array, dtype=np.float64) / self.scale)
+        return rounded.transpose(0, 3, 1, 2) if self.channels_last else rounded
+
+    def tensor(self, integers: Array) -> Array:
+        """Return the tensor of given integers; the inverse of `integers`."""
+        sizes = self._sizes()
+        if sizes is not None:
+            # The other graph may have, or lack, axes of size 1.
+            order = (sizes[-1], *sizes[:-1]) if self.channels_last else sizes
+            integers = integers.reshape(len(integers), *order)
+        own = integers.transpose(0, 2, 3, 1) if self.channels_last else integers
+        return np.asarray(own * self.scale)
+
+    def size(self) -> int | None:
+        """Return the number of integers of one sample, or None where the shape is not known."""
+        sizes = self._sizes()
+        return None if sizes is None else prod(sizes)
+
+    def _sizes(self) -> tuple[int, ...] | None:
+        shape = self.value.shape
+        return None if shape is None or not shape.is_static() else tuple(shape.numpy()[1:])
+
+
+def points_of(model: ir.Model) -> list[Point]:
+    """Return the quantizers on computed tensors and the layers with thresholds, in graph order."""
+    points = []
+    for node in nodes_of(model):
+        if node.op_type in _QUANTIZERS and not is_hardware(node):
+            scale = constant(node.inputs[1])
+            if constant(node.inputs[0]) is None and scale is not None:
+                points.append(Point(node, scale.astype(np.float64)))
+        elif is_hardware(node) and _has_thresholds(node):
+            points.append(Point(node, np.float64(1)))
+    return points
+
+
+def _has_thresholds(node: ir.Node) -> bool:
+    name = layer_type(node)
+    return name == "Thresholding" or (name in {"MVAU", "VVAU"} and not attributes_of(node).get("noActivation", 0))
+
+
+def align(model: list[Point], reference: list[Point]) -> tuple[list[tuple[Point, Point]], list[str]]:
+    """Return the pairs (model, reference) in the reference's order, and the names of what has no counterpart.
+
+    A quantizer keeps its name from export to hardware: ``x``, ``x_int``, ``Thresholding_x_int``.  Where no more than
+    the order is left, because a tool gave new names, equal numbers of tensors are paired by it.
+    """
+    by_name: dict[str, Point] = {}
+    for point in model:
+        for key in _keys(point):
+            by_name.setdefault(key, point)
+    pairs, taken = [], set()
+    for theirs in reference:
+        ours = next((by_name[key] for key in _keys(theirs) if key in by_name), None)
+        if ours is not None and id(ours) not in taken and _same_size(ours, theirs):
+            pairs.append((ours, theirs))
+            taken.add(id(ours))
+    if len(model) == len(reference) != len(pairs) and all(map(_same_size, model, reference)):
+        return list(zip(model, reference, strict=True)), []
+    matched = {id(point) for pair in pairs for point in pair}
+    return pairs, [point.name for point in (*reference, *model) if id(point) not in matched]
+
+
+def _keys(point: Point) -> list[str]:
+    """Return the names a point may go by, the output's first."""
+    return [_original(name) for name in (point.name, point.node.name or "") if name]
+
+
+def _original(name: str) -> str:
+    # Slashes become underscores in hardware graphs.
+    if "/" in name:
+        name = "_".join(part.strip("_") for part in name.split("/") if part.strip("_"))
+    return name.removeprefix(_PREFIX).removesuffix(_SUFFIX)
+
+
+def _same_size(one: Point, other: Point) -> bool:
+    return None in (sizes := (one.size(), other.size())) or sizes[0] == sizes[1]
