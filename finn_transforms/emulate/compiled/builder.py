@@ -16,12 +16,17 @@ _OPSET, _IR_VERSION = 19, 9
 
 
 class Builder:
-    """Each method adds something and returns the name of the tensor."""
+    """Each method adds something and returns the name of the tensor.
+
+    Attributes:
+        rows: inputs that are to be fed with one array (C,) for every sample, see `row`.
+    """
 
     def __init__(self) -> None:
         self._nodes: list[onnx.NodeProto] = []
         self._constants: dict[tuple[str, tuple[int, ...], bytes], str] = {}
         self._initializers: list[onnx.TensorProto] = []
+        self.rows: dict[str, NDArray[Any]] = {}
 
     def constant(self, array: NDArray[Any] | np.generic) -> str:
         """Add a constant, once for equal ones."""
@@ -31,6 +36,12 @@ class Builder:
             self._constants[key] = name = f"constant{len(self._constants)}"
             self._initializers.append(numpy_helper.from_array(np.ascontiguousarray(plain).reshape(plain.shape), name))
         return self._constants[key]
+
+    def row(self, array: NDArray[Any]) -> str:
+        """Add a constant (C,) that is fed with the batch's number of rows: onnxruntime broadcasts short rows slowly."""
+        name = f"row{len(self.rows)}"
+        self.rows[name] = array
+        return name
 
     def node(self, op_type: str, inputs: Sequence[str], domain: str = "", **attributes: Any) -> str:
         """Add a node with one output."""
@@ -55,6 +66,10 @@ class Builder:
         infos = [
             helper.make_tensor_value_info(name, helper.np_dtype_to_tensor_dtype(np.dtype(kind)), list(shape))
             for name, kind, shape in inputs
+        ]
+        infos += [
+            helper.make_tensor_value_info(name, helper.np_dtype_to_tensor_dtype(row.dtype), ["batch", len(row)])
+            for name, row in self.rows.items()
         ]
         nodes = self._needed(outputs)
         read = {name for node in nodes for name in node.input}

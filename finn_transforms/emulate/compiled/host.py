@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -17,24 +18,52 @@ from finn_transforms.analysis.quantizer import Quantizer, read_quantizer
 from finn_transforms.emulate.compiled.builder import Builder
 from finn_transforms.emulate.compiled.stream import UINT8_HIGHEST, CannotCompileError, Stream, ends, float64
 
+# onnxruntime broadcasts row by row, which takes longer than the addition below this length.
+_SHORT_ROW = 32
+
 ARITHMETIC = {"Add", "Div", "Mul", "Sub"}
 """Operators whose float64 results IEEE 754 defines, so that onnxruntime and numpy agree bit for bit."""
 
 
 def arithmetic(builder: Builder, node: ir.Node, operands: list[Stream | None]) -> Stream:
     """Add an element-wise operator on real numbers."""
-    names = []
-    rank = max(operand.rank for operand in operands if operand is not None)
-    for value, operand in zip(node.inputs, operands, strict=True):
-        if operand is not None:
-            names.append(float64(builder, operand.plain()).name)
-            continue
-        array = constant(value)
-        if array is None:
-            raise CannotCompileError(f"{node.op_type} {node.name!r}: its input is neither computed nor constant")
-        rank = max(rank, array.ndim)
-        names.append(builder.constant(array.astype(np.float64)))
-    return Stream(name=builder.node(node.op_type, names), kind="float64", rank=rank)
+    streams = [operand for operand in operands if operand is not None]
+    constants = [constant(value) for value, operand in zip(node.inputs, operands, strict=True) if operand is None]
+    if len(streams) == 1 and len(constants) == 1 and constants[0] is not None:
+        return _with_constant(builder, node, streams[0].plain(), constants[0])
+    if len(streams) != len(operands):
+        raise CannotCompileError(f"{node.op_type} {node.name!r}: its input is neither computed nor constant")
+    names = [float64(builder, stream.plain()).name for stream in streams]
+    return Stream(name=builder.node(node.op_type, names), kind="float64", rank=max(stream.rank for stream in streams))
+
+
+def _with_constant(builder: Builder, node: ir.Node, source: Stream, array: NDArray[Any]) -> Stream:
+    values, rank = array.astype(np.float64), max(source.rank, array.ndim)
+    if node.op_type == "Mul" and array.size == 1 and array.dtype == np.float32:
+        return replace(_scaled(builder, source, float(array.item())), rank=rank)
+    stream = float64(builder, source)
+    short = rank == 2 and 1 < values.size < _SHORT_ROW and values.shape[-1] == values.size
+    operand = builder.row(values.reshape(-1)) if short and node.op_type == "Add" else builder.constant(values)
+    pair = [stream.name, operand]
+    is_first = node.inputs[0] is not None and constant(node.inputs[0]) is not None
+    return Stream(name=builder.node(node.op_type, pair[::-1] if is_first else pair), kind="float64", rank=rank)
+
+
+def _scaled(builder: Builder, source: Stream, factor: float) -> Stream:
+    """Multiply by a float32 number.
+
+    Integers of 24 bits times a float32 number of 24 bits are exact in float64, so a second such factor is the only one
+    to round, and both may be multiplied first if their product is exact.
+    """
+    if source.product is not None:
+        integers, first = source.product
+        if Fraction(first) * Fraction(factor) == Fraction(first * factor):
+            name = builder.node("Mul", [integers, builder.constant(np.float64(first * factor))])
+            return Stream(name=name, kind="float64", rank=source.rank)
+    values = float64(builder, source).name
+    name = builder.node("Mul", [values, builder.constant(np.float64(factor))])
+    product = None if source.low is None else (values, factor)
+    return Stream(name=name, kind="float64", rank=source.rank, product=product)
 
 
 def quantizer(builder: Builder, node: ir.Node, source: Stream, divided: tuple[Stream, Any] | None) -> Stream:

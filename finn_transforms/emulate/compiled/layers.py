@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from brevitas_ext.arith import IntRange
 from finn_transforms.emulate.compiled.builder import CONTRIB, Builder
 from finn_transforms.emulate.compiled.host import clip
-from finn_transforms.emulate.compiled.requantize import fit_requantization
+from finn_transforms.emulate.compiled.requantize import INT8_HIGHEST, fit_requantization, stored_weights
 from finn_transforms.emulate.compiled.steps import Steps
 from finn_transforms.emulate.compiled.stream import UINT8_HIGHEST, Stream, check_float32, float32
 
@@ -108,7 +108,7 @@ def thresholded_dot(builder: Builder, dot: Dot, thresholds: Ints) -> Stream | No
 
 
 def plain_dot(builder: Builder, dot: Dot) -> Stream:
-    """Add a layer in float32.
+    """Add a layer that gives its sums in float32.
 
     Raises:
         CannotCompileError: a partial sum may pass 2**24.
@@ -116,6 +116,25 @@ def plain_dot(builder: Builder, dot: Dot) -> Stream:
     box = dot.source.integers
     largest = int(np.abs(dot.weights).sum(axis=0).max(initial=0)) * max(-box.low, box.high)
     check_float32(IntRange(-largest, largest), dot.name)
+    name = _integer_matrix(builder, dot) or _float_layer(builder, dot)
+    low, high = dot.extremes()
+    return Stream(name=name, kind="float32", rank=dot.source.rank, low=low, high=high)
+
+
+def _integer_matrix(builder: Builder, dot: Dot) -> str | None:
+    """Add a matrix product of codes, or return None where the kernel does not apply."""
+    source = dot.source
+    weights, constants = dot.code_weights()
+    if source.kind != "uint8" or not _is_matrix(source) or np.abs(weights).max(initial=0) > INT8_HIGHEST:
+        return None
+    matrix, zero = stored_weights(weights, source.highest_code)
+    one, nothing = builder.constant(np.float32(1)), builder.constant(np.uint8(0))
+    parameters = [matrix, np.ones(len(constants), np.float32), zero, constants.astype(np.int32)]
+    operands = [source.name, one, nothing, *(builder.constant(array) for array in parameters)]
+    return builder.node("QGemm", operands, CONTRIB)
+
+
+def _float_layer(builder: Builder, dot: Dot) -> str:
     source = float32(builder, dot.source)
     weights = dot.weights.astype(np.float32)
     if _is_matrix(source):
@@ -124,11 +143,10 @@ def plain_dot(builder: Builder, dot: Dot) -> Stream:
         first = builder.node("Transpose", [source.name], perm=[0, 3, 1, 2])
         kernel = builder.constant(_kernel(weights, source, depthwise=dot.depthwise))
         name = builder.node("Transpose", [builder.node("Conv", [first, kernel], **_window(dot))], perm=[0, 2, 3, 1])
-    if dot.counts_matches:
-        half = builder.node("Add", [name, builder.constant(np.float32(len(weights)))])
-        name = builder.node("Mul", [half, builder.constant(np.float32(0.5))])
-    low, high = dot.extremes()
-    return Stream(name=name, kind="float32", rank=source.rank, low=low, high=high)
+    if not dot.counts_matches:
+        return name
+    twice = builder.node("Add", [name, builder.constant(np.float32(len(weights)))])
+    return builder.node("Mul", [twice, builder.constant(np.float32(0.5))])
 
 
 def _is_matrix(source: Stream) -> bool:

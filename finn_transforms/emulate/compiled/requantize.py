@@ -19,7 +19,7 @@ from finn_transforms.emulate.compiled.steps import Steps, fit_lines
 
 Ints = NDArray[np.int64]
 
-_INT8_HIGHEST = 127
+INT8_HIGHEST = 127
 _PAIR_HIGHEST = 2**15 - 1
 _UINT8_HIGHEST = 255
 _UINT8_ZERO = 128
@@ -72,7 +72,7 @@ def fit_requantization(weights: Ints, constants: Ints, highest_code: int, steps:
     missed = np.abs(offsets * scales - lines.offset)
     if np.abs(biases).max() + largest.max() >= 2**31 or np.any(missed > _USED_SLACK * lines.slack):
         return None
-    matrix, zero = _stored(weights * factors, highest_code)
+    matrix, zero = stored_weights(weights * factors, highest_code)
     result = Requantization(
         weights=matrix,
         zero=zero,
@@ -85,11 +85,11 @@ def fit_requantization(weights: Ints, constants: Ints, highest_code: int, steps:
 
 def _factors(weights: Ints) -> Ints | None:
     """Return the largest factor per channel, (C,), with which weights fit int8."""
-    factors = _INT8_HIGHEST // np.abs(weights).max(axis=0, initial=0).clip(1)
+    factors = INT8_HIGHEST // np.abs(weights).max(axis=0, initial=0).clip(1)
     return None if factors.min() < 1 else factors.astype(np.int64)
 
 
-def _stored(weights: Ints, highest_code: int) -> tuple[NDArray[Any], NDArray[Any]]:
+def stored_weights(weights: Ints, highest_code: int) -> tuple[NDArray[Any], NDArray[Any]]:
     """Return weights and zero points in a format whose kernels add without saturation on every processor."""
     largest = int(np.abs(weights).max(initial=0))
     channels = weights.shape[1]
@@ -103,10 +103,10 @@ def _is_equal(found: Requantization, offsets: NDArray[np.int32], steps: Steps) -
     values = steps.probes(everything_up_to=_ALL_UP_TO)
     count = steps.thresholds.shape[1]
     # A sum is written in digits of at most 255 that meet weights as large as every channel's factor allows.
-    digit = int((_INT8_HIGHEST // found.factors).min())
+    digit = int((INT8_HIGHEST // found.factors).min())
     places = -(-int(np.abs(values).max(initial=0)) // (digit * _UINT8_HIGHEST))
     column = np.array([digit] * places + [1] + [-digit] * places + [-1])
-    matrix, zero = _stored(column[:, None] * found.factors, _UINT8_HIGHEST)
+    matrix, zero = stored_weights(column[:, None] * found.factors, _UINT8_HIGHEST)
     session = _kernel(matrix, zero, found.scales, offsets)
     for start in range(0, len(values), _ROWS_AT_ONCE):
         part = values[start : start + _ROWS_AT_ONCE]

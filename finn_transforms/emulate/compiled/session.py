@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -30,6 +30,8 @@ class CompiledEmulator:
     inputs: Mapping[str, IntRange | None]
     outputs: tuple[str, ...]
     _session: onnxruntime.InferenceSession
+    _rows: Mapping[str, Array]
+    _repeated: dict[str, Array] = field(default_factory=dict)
 
     def __call__(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
         """Return the graph's outputs, float64, by name.
@@ -42,7 +44,15 @@ class CompiledEmulator:
             ValueError: an input is not a number, no float32 number, or outside its data type.
         """
         feeds = {name: self._checked(name, inputs) for name in self.inputs}
+        if self._rows:
+            feeds |= self._constants(len(next(iter(feeds.values()))))
         return dict(zip(self.outputs, self._session.run(None, feeds), strict=True))
+
+    def _constants(self, batch: int) -> dict[str, Array]:
+        """Return constant rows for every sample; those of the last batch size are kept."""
+        if any(len(array) != batch for array in self._repeated.values()) or not self._repeated:
+            self._repeated.update({name: np.tile(row, (batch, 1)) for name, row in self._rows.items()})
+        return self._repeated
 
     def _checked(self, name: str, inputs: Mapping[str, Array]) -> Array:
         if name not in inputs:
@@ -82,7 +92,8 @@ def compile_emulator(model: ir.Model, *, threads: int = 1) -> CompiledEmulator:
         (value.name or "", np.float32, ["batch", *_sizes(value)]) for value in inputs
     ]
     session = translator.builder.session(specification, outputs, threads)
-    return CompiledEmulator(ranges, tuple(value.name or "" for value in model.graph.outputs), session)
+    names = tuple(value.name or "" for value in model.graph.outputs)
+    return CompiledEmulator(ranges, names, session, translator.builder.rows)
 
 
 def _range_of(stream: Stream) -> IntRange | None:

@@ -58,6 +58,7 @@ class Stream:
         offset: see ``kind``.
         pads: zeros that the next window adds, (top, left, bottom, right).
         window: the window that the next layer cuts it into.
+        product: of a float64 stream that is integers below 2**24 times a float32 scalar: their name and the scalar.
     """
 
     name: str
@@ -69,6 +70,7 @@ class Stream:
     offset: int = 0
     pads: tuple[int, int, int, int] = (0, 0, 0, 0)
     window: Window | None = None
+    product: tuple[str, float] | None = None
 
     @property
     def integers(self) -> IntRange:
