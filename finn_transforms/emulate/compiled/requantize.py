@@ -7,7 +7,9 @@ multiplied by a factor first, so that the bias is counted in fractions of a unit
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -33,8 +35,7 @@ class Requantization:
     """Parameters of an integer kernel.
 
     Attributes:
-        weights: (K, C), the layer's times ``factors``: int8, or uint8 around ``zero`` where pairs of products might
-            leave int16, in which processors without dot product instructions add them.
+        weights: (K, C), the layer's times ``factors``: int8, or uint8 around ``zero``, see `stored_weights`.
         zero: (C,) zero point of the weights.
         factors: (C,) integers.
         biases: (C,) int32.
@@ -90,12 +91,32 @@ def _factors(weights: Ints) -> Ints | None:
 
 
 def stored_weights(weights: Ints, highest_code: int) -> tuple[NDArray[Any], NDArray[Any]]:
-    """Return weights and zero points in a format whose kernels add without saturation on every processor."""
+    """Return weights and zero points in a format whose kernels add without saturation.
+
+    Processors without dot product instructions add pairs of uint8 times int8 in int16.  Where a pair might leave it and
+    this processor saturates, weights become uint8 around 128, whose kernels are wider everywhere.
+    """
     largest = int(np.abs(weights).max(initial=0))
     channels = weights.shape[1]
-    if 2 * highest_code * largest <= _PAIR_HIGHEST:
+    if 2 * highest_code * largest <= _PAIR_HIGHEST or _adds_widely():
         return weights.astype(np.int8), np.zeros(channels, np.int8)
     return (weights + _UINT8_ZERO).astype(np.uint8), np.full(channels, _UINT8_ZERO, np.uint8)
+
+
+@cache
+def _adds_widely() -> bool:
+    """Try whether this processor adds the largest products of uint8 and int8 exactly, for all shapes of kernels."""
+    for rows, products in ((1, 2), (1, 64), (3, 70), (64, 256)):
+        weights = np.full((products, 32), -INT8_HIGHEST, np.int8)
+        weights[:, 1::2] = INT8_HIGHEST
+        ones = np.ones(32, np.float32)
+        builder = Builder()
+        output = _qgemm(builder, weights, np.zeros(32, np.int8), ones, np.zeros(32, np.int32))
+        session = builder.session([("x", np.uint8, ["rows", products])], [output], 1)
+        (sums,) = session.run(None, {"x": np.full((rows, products), _UINT8_HIGHEST, np.uint8)})
+        if not np.array_equal(sums, np.broadcast_to(_UINT8_HIGHEST * weights.astype(np.int64).sum(axis=0), sums.shape)):
+            return False
+    return True
 
 
 def _is_equal(found: Requantization, offsets: NDArray[np.int32], steps: Steps) -> bool:
@@ -132,9 +153,11 @@ def _kernel(
 ) -> onnxruntime.InferenceSession:
     builder = Builder()
     one, nothing = builder.constant(np.float32(1)), builder.constant(np.uint8(0))
-    operands = [
-        *("x", one, nothing, builder.constant(weights), builder.constant(scales)),
-        *(builder.constant(zero), builder.constant(biases), one, nothing),
-    ]
-    output = builder.node("QGemm", operands, CONTRIB)
+    output = _qgemm(builder, weights, zero, scales, biases, [one, nothing])
     return builder.session([("x", np.uint8, ["rows", len(weights)])], [output], 1)
+
+
+def _qgemm(builder: Builder, weights: Any, zero: Any, scales: Any, biases: Any, result: Sequence[str] = ()) -> str:  # noqa: PLR0913
+    one, nothing = builder.constant(np.float32(1)), builder.constant(np.uint8(0))
+    operands = ["x", one, nothing, *(builder.constant(array) for array in (weights, scales, zero, biases)), *result]
+    return builder.node("QGemm", operands, CONTRIB)

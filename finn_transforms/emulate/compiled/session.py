@@ -58,7 +58,7 @@ class CompiledEmulator:
         if name not in inputs:
             raise KeyError(f"expected an input named {name!r}, got {sorted(inputs)}")
         given = np.asarray(inputs[name])
-        array = given.astype(np.float32, copy=False)
+        array = given if given.dtype == np.float32 else given.astype(np.float32)
         if array.size and np.isnan(array.min()):
             raise ValueError(f"input {name!r}: expected numbers, found NaN; check the data")
         if given.dtype != np.float32 and not np.array_equal(array, given):
