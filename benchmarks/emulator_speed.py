@@ -3,12 +3,12 @@
     python benchmarks/emulator_speed.py            # writes benchmarks/results/emulator_speed.json
 
 Every network is exported twice from the same Brevitas model: to QCDQ for onnxruntime, and to QONNX, which is lowered to
-hardware layers for the emulators and left as it is for QONNX's ``execute_onnx``.  Rounds are interleaved in an order that
-rotates, so that load from elsewhere hits all alike; figures are medians.  Before anything is timed, the compiled
+hardware layers for the emulators and left as it is for QONNX's ``execute_onnx``.  Rounds are interleaved in an order
+that rotates, so that load from elsewhere hits all alike; figures are medians.  Before anything is timed, the compiled
 emulator's outputs are compared with the plain one's, bit for bit.
 
-onnxruntime runs twice: as it is by default, where it rounds a linear layer's bias to the accumulator's steps and so gives
-other outputs than Brevitas, and without optimizations, where it does not.
+onnxruntime runs twice: as it is by default, where it rounds biases to the accumulator's steps and gives other outputs
+than Brevitas, and without optimizations, where it does not.
 """
 
 import argparse
