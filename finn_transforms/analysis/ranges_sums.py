@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -97,16 +98,17 @@ def pool_sums(node: ir.Node, source: Box) -> Box | None:
         return None
     size = int(np.prod(attributes["KernelSize"]))
     if source.is_uniform:
-        return Box.of(*(side.reshape(-1) * size for side in (source.low, source.high)), source.step.reshape(-1))
+        return Box.of(source.low.reshape(-1) * size, source.high.reshape(-1) * size, source.step.reshape(-1))
     channels = attributes["Channels"]
     taps = source.reduced(*range(source.low.ndim - 1)).map(lambda array: array.reshape(size, channels))
     return Box.of(taps.low.sum(axis=0), taps.high.sum(axis=0), np.gcd.reduce(taps.step, axis=0))
 
 
 def _shift(attributes: dict[str, Any]) -> int:
-    kernel = int(np.prod(attributes["KernelSize"]))
-    highest = (2 ** named(attributes["InputDataType"]).bitwidth() - 1) * kernel
-    return max(0, highest.bit_length() - int(named(attributes["OutputDataType"]).bitwidth()))
+    """Return how many bits a ``QuantAvgPool`` drops, as FINN derives it from its data types."""
+    highest: int = (2 ** named(attributes["InputDataType"]).bitwidth() - 1) * prod(attributes["KernelSize"])
+    width: int = named(attributes["OutputDataType"]).bitwidth()
+    return max(0, highest.bit_length() - width)
 
 
 def _last_axis(box: Box, rank: int) -> Box:

@@ -53,9 +53,11 @@ def _problem(promise: dict[str, Any], units: list[tuple[Layer, Unit, list[str]]]
             if same:
                 problem = f"node {layer.name!r}, channel {wrong[0]}: other weights than the promise was made for"
             continue
-        if same and (broken := _overflow(promise, layer, unit)) is None:
-            return None
-        problem = broken if same else problem
+        if same:
+            broken = _overflow(promise, layer, unit)
+            if broken is None:
+                return None
+            problem = broken
     return problem
 
 

@@ -184,10 +184,10 @@ def _pool(_graph: Graph, layer: Layer, spans: Spans) -> Span | None:
     low, high = (np.broadcast_to(side, (size,)) if side.size == 1 else side for side in (flat.low, flat.high))
     low, high = (side.reshape(size, -1) for side in (low, high))
     if function == "MaxPool":
-        return _along(*(np.max(side, axis=0, keepdims=True) for side in (low, high)), span.low.ndim, span.derived)
+        return _along(low.max(axis=0, keepdims=True), high.max(axis=0, keepdims=True), span.low.ndim, span.derived)
     if function != "AccPool":
         return None
-    return _along(*(np.sum(side, axis=0, keepdims=True) for side in (low, high)), span.low.ndim, span.derived)
+    return _along(low.sum(axis=0, keepdims=True), high.sum(axis=0, keepdims=True), span.low.ndim, span.derived)
 
 
 def _global_sum(graph: Graph, layer: Layer, spans: Spans) -> Span | None:

@@ -102,7 +102,8 @@ def read_unit(graph: Graph, layer: Layer, spans: dict[str, Span]) -> Unit | None
     if image is not None and image in spans and (depthwise or k % patterns.shape[1] == 0):
         taps = patterns.shape[1]
         span = spans[image].mixed(*range(spans[image].low.ndim - 1))
-        span = Span(*(np.tile(side, taps) if side.size > 1 else side for side in (span.low, span.high)), span.derived)
+        low, high = (np.tile(side, taps) if side.size > 1 else side for side in (span.low, span.high))
+        span = Span(low, high, span.derived)
         masks = [np.asarray(each) if depthwise else np.repeat(each, k // taps) for each in patterns]
     else:
         masks = [np.ones(k, dtype=bool)]
@@ -137,7 +138,8 @@ def _per_input(graph: Graph, layer: Layer, span: Span, k: int) -> tuple[Ints, In
         return np.broadcast_to(flat.low, (k,)), np.broadcast_to(flat.high, (k,))
     if prod(shape[1:]) == k:
         spread = span.mixed(0)
-        return tuple(np.broadcast_to(side, (1, *shape[1:])).reshape(-1) for side in (spread.low, spread.high))  # type: ignore[return-value]
+        low, high = (np.broadcast_to(side, (1, *shape[1:])).reshape(-1) for side in (spread.low, spread.high))
+        return low, high
     return np.full(k, span.low.min()), np.full(k, span.high.max())
 
 

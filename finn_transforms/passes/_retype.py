@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import cast
-
 import numpy as np
 import onnx_ir as ir
 from qonnx.core.datatype import BaseDataType, DataType
@@ -151,7 +149,7 @@ def _derived_type(node: ir.Node) -> BaseDataType | None:
     if layer_type(node) == "GlobalAccPool":
         element, pixels = named(attributes["inputDataType"]), attributes["numInputVectors"][-2:]
         extreme = int(np.prod(pixels)) * int(element.min() if element.signed() else element.max())
-        return cast(BaseDataType, DataType.get_smallest_possible(extreme))
+        return DataType.get_smallest_possible(extreme)
     return None
 
 

@@ -72,8 +72,9 @@ def _record(node: ir.Node, accumulator: Accumulator, ranges: dict[ir.Value, Box]
     kind, rows = layer_type(node), None if can_change(node) else weight_rows(node)
     if kind in UNITS:
         products = accumulator.products
-        box = products.read if products is not None and products.read is not None else products and products.inputs
-        inputs = {} if box is None else _ends(box, accumulator.k)
+        if products is None:
+            return None
+        inputs = _ends(products.inputs if products.read is None else products.read, accumulator.k)
         lowest, highest = (unit_witness(node, accumulator, overflow, upward=up) for up in (False, True))
     elif kind in ELEMENTWISE:
         operands = [operand(node, index, ranges) for index in (0, 1)]

@@ -22,7 +22,8 @@ from tests.support.graphs import GraphBuilder
 from tests.support.small_network import CONTRACT_BITS, CONTRACT_LAYER, IMAGE, save_small_network, small_network
 
 REPORTS = {
-    "accumulators.json", "estimate_breakdown.json", "estimate_layer_cycles.json", "estimate_layer_resources.json",
+    "accumulators.json", "certificates.json", "estimate_breakdown.json", "estimate_layer_cycles.json",
+    "estimate_layer_resources.json",
     "estimate_network_performance.json", "op_and_param_counts.json", "refusals.json",
 }  # fmt: skip
 
