@@ -70,7 +70,12 @@ def certify(
     model, beside = _model(source)
     document = _document(certificates, beside)
     graph = read_graph(model)
-    spans = find_spans(graph)
+    try:
+        spans = find_spans(graph)
+    except (KeyError, TypeError, ValueError, IndexError) as error:
+        raise CertificateError(
+            f"the graph: expected hardware layers as FINN describes them, found an error: {error!r}"
+        ) from error
     layers = {layer.name: layer for layer in graph.layers if layer.hardware}
     verdicts = [_verdict(graph, layers, spans, record) for record in document["accumulators"]]
     known = {record["name"] for record in document["accumulators"]}

@@ -101,15 +101,24 @@ def read_graph(model: onnx.ModelProto) -> Graph:
     )
 
 
+def whole(array: NDArray[Any]) -> NDArray[np.int64]:
+    """Return an array as int64.
+
+    Raises:
+        ValueError: an element is no integer, or too large.
+    """
+    if array.dtype.kind == "f" and np.any((array != np.rint(array)) | (np.abs(array) >= 2**63)):
+        raise ValueError("expected integers of at most 63 bits")
+    return array.astype(np.int64)
+
+
 def integers(array: NDArray[Any]) -> NDArray[Any]:
     """Return an array as Python integers.
 
     Raises:
-        ValueError: an element is no integer.
+        ValueError: an element is no integer, or too large.
     """
-    if array.dtype.kind == "f" and np.any(array != np.rint(array)):
-        raise ValueError("expected integers")
-    return array.astype(np.int64).astype(object)
+    return whole(array).astype(object)
 
 
 def _plain(value: Any) -> Any:

@@ -1,4 +1,4 @@
-"""Sums of a matrix-vector or vector-vector unit, in plain Python integers."""
+"""Sums of a matrix-vector or vector-vector unit, in integers that nothing can overflow."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from finn_transforms.certify.graph import Graph, Layer, integers, type_range
+from finn_transforms.certify.graph import Graph, Layer, type_range, whole
 
 Ints = NDArray[Any]
 _OUTSIDE = ("external", "external_mem", "dynamic")
@@ -66,16 +66,28 @@ class Unit:
         return None if self.weights is None else hashlib.sha256(self.weights.astype("<i8").tobytes()).hexdigest()
 
     def terms(self) -> tuple[Ints, Ints]:
-        """Return the lowest and highest value of each term, (C, K)."""
-        low, high = (np.broadcast_to(side, (self.channels, self.low.shape[-1])) for side in (self.low, self.high))
+        """Return the lowest and highest value of each term, (C, K), in a type that holds their sums."""
+        kind = self._integer_type()
+        shape = (self.channels, self.low.shape[-1])
+        low, high = (np.broadcast_to(side.astype(kind), shape) for side in (self.low, self.high))
         if self.counts:
             if self.weights is None:
                 return low * 0, low * 0 + 1
-            at = [((self.weights > 0) == (side > 0)).astype(np.int64).astype(object) for side in (low, high)]
+            at = [((self.weights > 0) == (side > 0)).astype(kind) for side in (low, high)]
             return np.minimum(*at), np.maximum(*at)
-        weights = self.weight_range if self.weights is None else (self.weights,)
+        weights = self.weight_range if self.weights is None else (self.weights.astype(kind),)
         corners = [weight * side for weight in weights for side in (low, high)]
-        return np.minimum.reduce(corners), np.maximum.reduce(corners)
+        lowest, highest = corners[0], corners[0]
+        for corner in corners[1:]:
+            lowest, highest = np.minimum(lowest, corner), np.maximum(highest, corner)
+        return lowest, highest
+
+    def _integer_type(self) -> type:
+        """Return int64 where no sum can leave it, else object: Python integers."""
+        ends = (self.low.min(), self.high.max(), *self.weight_range)
+        weights = (0, 0) if self.weights is None or not self.weights.size else (self.weights.min(), self.weights.max())
+        largest = max(abs(int(end)) for end in (*ends, *weights))
+        return np.int64 if largest * largest * (self.low.shape[-1] + 1) < 2**62 else object
 
     def sums(self, *, partial: bool) -> tuple[Ints, Ints]:
         """Return the lowest and highest sum of each channel, final or of any terms in any order."""
@@ -86,7 +98,9 @@ class Unit:
         if partial or (np.all(low <= 0) and np.all(high >= 0)):
             patterns = [one for one in patterns if not any(_inside(one, other) for other in patterns)]
         sides = [(low[:, one].sum(axis=1), high[:, one].sum(axis=1)) for one in patterns]
-        return np.minimum.reduce([side[0] for side in sides]), np.maximum.reduce([side[1] for side in sides])
+        # Python integers from here on.
+        lows, highs = ([side[end].astype(object) for side in sides] for end in (0, 1))
+        return np.minimum.reduce(lows), np.maximum.reduce(highs)
 
 
 def read_unit(graph: Graph, layer: Layer, spans: dict[str, Span]) -> Unit | None:
@@ -122,7 +136,7 @@ def _weights(graph: Graph, layer: Layer) -> Ints | None:
     changes = layer.attributes.get("runtime_writeable_weights", 0) or layer.attributes.get("mem_mode") in _OUTSIDE
     if stored is None or changes:
         return None
-    rows = integers(stored.reshape(len(stored), -1) if layer.kind == "VVAU" else stored.T)
+    rows = whole(stored.reshape(len(stored), -1) if layer.kind == "VVAU" else stored.T)
     return 2 * rows - 1 if layer.attributes.get("binaryXnorMode", 0) else rows
 
 
