@@ -20,13 +20,14 @@ from finn_transforms.analysis.datatypes import integer_datatype, range_of
 from finn_transforms.analysis.linear import products_of
 from finn_transforms.analysis.matching import NoMatchError, layer_type, nodes_of
 from finn_transforms.analysis.products import Extremes
+from finn_transforms.analysis.ranges_differences import DIFFERENCES
 from finn_transforms.analysis.ranges_elementwise import ELEMENTWISE_RANGES
 from finn_transforms.analysis.ranges_moves import MOVES
 from finn_transforms.analysis.ranges_quantizers import QUANTIZERS
 from finn_transforms.analysis.ranges_rules import Known, Rule, exact_integers
 from finn_transforms.analysis.ranges_sums import SUMS
 
-_RULES: dict[str, Rule] = {**ELEMENTWISE_RANGES, **MOVES, **QUANTIZERS, **SUMS}
+_RULES: dict[str, Rule] = {**ELEMENTWISE_RANGES, **DIFFERENCES, **MOVES, **QUANTIZERS, **SUMS}
 
 
 def integer_ranges(model: ir.Model, inputs: Mapping[str, IntRange | Box] | None = None) -> dict[ir.Value, Box]:

@@ -111,7 +111,6 @@ ELEMENTWISE_RANGES: dict[str, Rule] = {
     "Clip": clip,
     "ElementwiseAdd": addition,
     "ElementwiseMul": multiplication,
-    "ElementwiseSub": subtraction,
     "Mul": multiplication,
     "Neg": negation,
     "Relu": rectifier,

@@ -12,7 +12,7 @@ from qonnx.core.datatype import BaseDataType
 from brevitas_ext.arith import IntRange
 from finn_transforms.analysis.constants import constant
 from finn_transforms.analysis.datatypes import integer_datatype, smallest_datatype
-from finn_transforms.analysis.matching import NoMatchError, layer_type
+from finn_transforms.analysis.matching import NoMatchError, layer_type, static_shape
 from finn_transforms.passes._edit import (
     Operator,
     Output,
@@ -118,7 +118,7 @@ def _insert_unit(
     parameters = add_constant(graph_of(node), f"{old.name}_matrix", array, weight_type)
     result = insert_node(node, operator, [stream, parameters], Output(f"{kind.op_type}_{name}", shape, unit_type))
     activations = _thresholdings_behind(old) if counts else []
-    behind = result if activations is not None else _insert_sum(node, result, length)
+    behind = result if activations is not None else _insert_sum(node, result, length, on_host=_only_host_reads(old))
     if node.op_type == "MatMul":
         replace(old, behind)
     else:
@@ -156,7 +156,20 @@ def _count_instead(activation: ir.Node, length: int) -> None:
     activation.replace_input_with(1, add_constant(graph_of(activation), f"{old.name}_counted", counted))
 
 
-def _insert_sum(before: ir.Node, counts: ir.Value, length: int) -> ir.Value:
+def _only_host_reads(value: ir.Value) -> bool:
+    """Tell whether everything that reads a value computes with real numbers, as behind the last layer."""
+    readers = [reader for reader, _ in value.uses()]
+    return not value.is_graph_output() and all(integer_datatype(reader.outputs[0]) is None for reader in readers)
+
+
+def _insert_sum(before: ir.Node, counts: ir.Value, length: int, *, on_host: bool) -> ir.Value:
     """Insert 2 * count - length, the sum of signs, behind a unit that counts the positive ones."""
-    doubled = insert_with_number(before, "Mul", (counts, 2), smallest_datatype(IntRange(0, 2 * length)))
-    return insert_with_number(before, "Sub", (doubled, length), smallest_datatype(IntRange(-length, length)))
+    if not on_host:
+        doubled = insert_with_number(before, "Mul", (counts, 2), smallest_datatype(IntRange(0, 2 * length)))
+        return insert_with_number(before, "Sub", (doubled, length), smallest_datatype(IntRange(-length, length)))
+    result = counts
+    for operation, number in (("Mul", 2), ("Sub", length)):
+        other = add_constant(graph_of(before), f"{counts.name}_{operation.lower()}", np.array(number))
+        output = Output(f"{operation}_{counts.name}", static_shape(counts))
+        result = insert_node(before, Operator(operation), [result, other], output)
+    return result

@@ -54,6 +54,19 @@ def test_sum_is_restored_for_other_readers(op_type: str) -> None:
     assert_finn_specializes(model)
 
 
+@pytest.mark.parametrize("op_type", ["Conv", "MatMul", "depthwise"])
+def test_sum_is_restored_on_the_host_where_only_that_reads_it(op_type: str) -> None:
+    graph = GraphBuilder(shape_of(op_type))
+    output = graph.node("Mul", [layer(graph, op_type), graph.constant(0.37)])
+    model = graph.model(output)
+    reference = copy_of(model)
+    for stage in (InferVVAU, InferMVAU):
+        stage()(model)
+    assert op_types(model)[-3:] == ["Mul", "Sub", "Mul"] or op_types(model)[-4:] == ["Mul", "Sub", "Transpose", "Mul"]
+    x = {"x": signs(4, *shape_of(op_type)[1:])}
+    np.testing.assert_array_equal(emulate(model, x)[output], emulate(reference, x)[output])
+
+
 @pytest.mark.parametrize("bits", [1, 2, 3])
 @pytest.mark.parametrize("op_type", ["Conv", "MatMul", "depthwise"])
 def test_thresholds_compare_counts(op_type: str, bits: int) -> None:
