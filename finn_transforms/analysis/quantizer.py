@@ -91,15 +91,14 @@ def read_quantizer(node: ir.Node) -> Quantizer:
         NoMatchError: a parameter is computed at run time or impossible.
     """
     parameters = _constants(node)
-    scale, bits = np.ones(()), 1
+    scale, bits = parameters[0], 1
     zero_point: NDArray[np.float64] = np.zeros(())
     operator = quantizer_operator(node.op_type, attributes_of(node))
     if isinstance(operator, BipolarQuant):
-        scale = parameters[0]
         if not np.all(np.isfinite(scale) & (scale != 0)):
             raise NoMatchError("its scale is zero or not finite", "Train or calibrate the quantizer")
     else:
-        scale = parameters[3] if isinstance(operator, Trunc) else parameters[0]
+        scale = parameters[3] if isinstance(operator, Trunc) else scale
         for each in (scale, parameters[0]):
             if not np.all(np.isfinite(each) & (each > 0)):
                 raise NoMatchError("its scale is not positive and finite", "Train or calibrate the quantizer")

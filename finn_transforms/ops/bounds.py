@@ -61,7 +61,7 @@ class Bounds:
             return Bounds.of(self.low + other.low, self.high + other.high, opposite)
 
     def __radd__(self, other: Operand) -> Bounds:
-        return self + other
+        return self.__add__(other)
 
     def __sub__(self, other: Operand) -> Bounds:
         return self + -bounds(other)
@@ -75,7 +75,7 @@ class Bounds:
         return _corners(np.multiply, self, other, zero_times_infinity)
 
     def __rmul__(self, other: Operand) -> Bounds:
-        return self * other
+        return self.__mul__(other)
 
     def __truediv__(self, other: Operand) -> Bounds:
         if isinstance(other, Bounds):

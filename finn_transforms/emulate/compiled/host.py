@@ -10,6 +10,7 @@ import numpy as np
 import onnx_ir as ir
 from numpy.typing import NDArray
 
+from brevitas_ext.qonnx_ops.quant import Quant
 from brevitas_ext.qonnx_ops.rounding import Rounding
 from finn_transforms.analysis.attributes import attributes_of
 from finn_transforms.analysis.constants import constant
@@ -88,20 +89,26 @@ def quantizer(builder: Builder, node: ir.Node, source: Stream, divided: tuple[St
             f"{node.op_type} {node.name!r}: expected integers of up to 8 bits (scale 1), found scale "
             f"{read.scale.ravel()[:4].tolist()} and {read.bits} bits; run ExtractIntegers first, or use emulate"
         )
-    code = None if divided is None else _in_float32(builder, read, *divided)
+    if not isinstance(read.operator, Quant) or read.is_bipolar or np.any(read.zero_point != 0):
+        raise CannotCompileError(
+            f"{node.op_type} {node.name!r}: expected a Quant of two bits or more without zero point; use emulate"
+        )
+    code = None if divided is None else _in_float32(builder, read, read.operator.rounding, *divided)
     if code is None:
-        code = _in_float64(builder, read, float64(builder, source).name)
+        code = _in_float64(builder, read, read.operator.rounding, float64(builder, source).name)
     low, high = ends(codes)
     return replace(source, name=code, kind="uint8", low=low, high=high, factor=1, offset=codes.low)
 
 
-def _in_float32(builder: Builder, read: Quantizer, numerator: Stream, divisor: NDArray[Any]) -> str | None:
+def _in_float32(
+    builder: Builder, read: Quantizer, rounding: Rounding, numerator: Stream, divisor: NDArray[Any]
+) -> str | None:
     """Add onnxruntime's quantizer where the division is exact in float32: by a power of two.
 
     A result too small for float32 rounds to 0 either way, one too large saturates.
     """
     mantissa, _ = np.frexp(divisor)
-    if divisor.size != 1 or mantissa.item() != 0.5 or read.operator.rounding is not Rounding.ROUND:
+    if divisor.size != 1 or mantissa.item() != 0.5 or rounding is not Rounding.ROUND:
         return None
     codes = read.integers
     zero = -codes.low
@@ -119,15 +126,15 @@ def clip(builder: Builder, code: str, highest_possible: int, highest: int) -> st
     return builder.node("Clip", [code, builder.constant(np.uint8(0)), builder.constant(np.uint8(highest))])
 
 
-def _in_float64(builder: Builder, read: Quantizer, value: str) -> str:
+def _in_float64(builder: Builder, read: Quantizer, rounding: Rounding, value: str) -> str:
     codes = read.integers
-    if read.operator.rounding is Rounding.ROUND:
+    if rounding is Rounding.ROUND:
         # Adding so much that float64 has no fraction left rounds to the nearest integer, ties to even.  What is too
         # large for that is no integer, but saturates all the same.
         much = builder.constant(np.float64(1.5 * 2**52))
         value = builder.node("Sub", [builder.node("Add", [value, much]), much])
     else:
-        value = _ROUNDINGS[read.operator.rounding](builder, value)
+        value = _ROUNDINGS[rounding](builder, value)
     shift = builder.constant(np.float64(codes.low))
     value = builder.cast(builder.node("Sub", [value, shift]) if codes.low else value, np.float32)
     one, zero = builder.constant(np.float32(1)), builder.constant(np.uint8(0))
