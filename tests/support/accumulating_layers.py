@@ -60,7 +60,8 @@ def padded(op_type: str) -> ir.Model:
     around = stream.layer("FMPadding", [codes], (1, 4, 4, 2), "UINT2", ImgDim=[2, 2], Padding=[1, 1, 1, 1])
     taps = windows(stream, around, 4, 2, 3, 2)
     weights = RNG.integers(-3, 4, (2, 1, 3, 3)) if op_type == "VVAU" else RNG.integers(-3, 4, (18, 3))
-    y = unit(op_type, stream, taps, weights, "INT3", inputDataType="UINT2")
+    places = {"Dim": [2, 2]} if op_type == "VVAU" else {"numInputVectors": [1, 2, 2]}
+    y = unit(op_type, stream, taps, weights, "INT3", inputDataType="UINT2", **places)
     stream.shapes[y] = (1, 2, 2, 2 if op_type == "VVAU" else 3)
     return stream.done(y)
 
@@ -70,7 +71,7 @@ def transposed() -> ir.Model:
     spread = stream.layer("FMPadding_Pixel", ["x"], (1, 3, 3, 1), "UINT2", ImgDim=[2, 2], Stride=[2, 2], NumChannels=1)
     around = stream.layer("FMPadding", [spread], (1, 5, 5, 1), "UINT2", ImgDim=[3, 3], Padding=[1, 1, 1, 1])
     taps = windows(stream, around, 5, 1, 2, 4)
-    y = unit("MVAU", stream, taps, [[1], [2], [-3], [4]], "INT4", inputDataType="UINT2")
+    y = unit("MVAU", stream, taps, [[1], [2], [-3], [4]], "INT4", inputDataType="UINT2", numInputVectors=[1, 4, 4])
     stream.shapes[y] = (1, 4, 4, 1)
     return stream.done(y)
 

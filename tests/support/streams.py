@@ -47,7 +47,7 @@ def unit(op_type: str, stream: Streams, source: str, weights: Any, kind: str, **
 
 def windows(stream: Streams, source: str, size: int, channels: int, kernel: int, out: int) -> str:
     return stream.layer(
-        "ConvolutionInputGenerator_rtl",
+        "ConvolutionInputGenerator",
         [source],
         (1, out, out, kernel * kernel * channels),
         "UINT2",
@@ -57,4 +57,6 @@ def windows(stream: Streams, source: str, size: int, channels: int, kernel: int,
         IFMChannels=channels,
         Stride=[1, 1],
         Dilation=[1, 1],
+        inputDataType="UINT2",
+        outputDataType="UINT2",
     )
