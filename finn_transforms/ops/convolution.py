@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -35,6 +35,19 @@ class Window:
         steps = zip(padded, spans, self.strides, strict=True)
         rows, columns = ((size - span) // stride + 1 for size, span, stride in steps)
         return rows, columns
+
+
+# What each attribute of a window over a sequence is for a second dimension of size 1.
+_NEUTRAL = {"dilations": 1, "kernel_shape": 1, "output_padding": 0, "strides": 1}
+
+
+def lift_window(attributes: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the attributes, for images (N, C, L, 1), of an ONNX operator with a window over sequences (N, C, L)."""
+    lifted = {name: [*attributes[name], neutral] for name, neutral in _NEUTRAL.items() if name in attributes}
+    if "pads" in attributes:
+        begin, end = attributes["pads"]
+        lifted["pads"] = [begin, 0, end, 0]
+    return {**attributes, **lifted}
 
 
 def pad_nhwc(x: Array, pads: Sequence[int], value: float = 0) -> Array:

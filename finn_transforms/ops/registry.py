@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from finn_transforms.ops.convolution import Window, average_pool, conv_transpose, convolve, max_pool
+from finn_transforms.ops.convolution import Window, average_pool, conv_transpose, convolve, lift_window, max_pool
 from finn_transforms.ops.elementwise import ELEMENTWISE, UnsupportedOperatorError, batch_normalization
 from finn_transforms.ops.hardware import HARDWARE, HARDWARE_SPLITS, multi_threshold
 from finn_transforms.ops.quantizers import QUANTIZERS
@@ -60,6 +60,19 @@ def _window(attributes: Attributes, kernel: Sequence[int]) -> Window:
     )
 
 
+def _on_sequences_too(function: Callable[..., Array]) -> Callable[..., Array]:
+    """Let an operator with a window over images (N, C, H, W) take sequences (N, C, L) as images (N, C, L, 1)."""
+
+    def either(attributes: Attributes, x: Array, weights: Array | None = None, *others: Array | None) -> Array:
+        operands = [] if weights is None else [weights]
+        if x.ndim != 3:
+            return function(attributes, x, *operands, *others)
+        lifted = [operand[..., np.newaxis] for operand in (x, *operands)]
+        return function(lift_window(attributes), *lifted, *others)[..., 0]
+
+    return either
+
+
 def _conv(attributes: Attributes, x: Array, weights: Array, bias: Array | None = None) -> Array:
     result = convolve(x, weights, _window(attributes, weights.shape[2:]), attributes.get("group", 1))
     return result if bias is None else result + bias.reshape(1, -1, 1, 1)
@@ -77,6 +90,10 @@ def _conv_transpose(attributes: Attributes, x: Array, weights: Array, bias: Arra
 def _average_pool(attributes: Attributes, x: Array) -> Array:
     window = _window(attributes, attributes["kernel_shape"])
     return average_pool(x, window, count_padding=bool(attributes.get("count_include_pad", 0)))
+
+
+def _max_pool(attributes: Attributes, x: Array) -> Array:
+    return max_pool(x, _window(attributes, attributes["kernel_shape"]))
 
 
 def _gemm(attributes: Attributes, a: Array, b: Array, c: Array | None = None) -> Array:
@@ -111,14 +128,14 @@ _OPERATORS: dict[str, Callable[..., Array]] = {
     **HARDWARE,
     **QUANTIZERS,
     **TENSORS,
-    "AveragePool": _average_pool,
+    "AveragePool": _on_sequences_too(_average_pool),
     "BatchNormalization": _batch_normalization,
-    "Conv": _conv,
-    "ConvTranspose": _conv_transpose,
+    "Conv": _on_sequences_too(_conv),
+    "ConvTranspose": _on_sequences_too(_conv_transpose),
     "Flatten": lambda attributes, x: x.reshape(int(np.prod(x.shape[: attributes.get("axis", 1)])), -1),
     "Gemm": _gemm,
     "MatMul": lambda _, a, b: a @ b,
-    "MaxPool": lambda attributes, x: max_pool(x, _window(attributes, attributes["kernel_shape"])),
+    "MaxPool": _on_sequences_too(_max_pool),
     "MultiThreshold": multi_threshold,
     "Reshape": _reshape,
     "Squeeze": _squeeze,

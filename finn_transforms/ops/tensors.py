@@ -49,10 +49,9 @@ def split(attributes: Attributes, count: int, x: Array, sizes: Array | None = No
 def slice_(attributes: Attributes, x: Array, *parameters: Array | None) -> Array:
     """Return ONNX ``Slice``: starts, ends, axes and steps as inputs, or as attributes."""
     inputs = dict(zip(("starts", "ends", "axes", "steps"), parameters, strict=False))
-    given: dict[str, Any] = {key: array for key, array in inputs.items() if array is not None}
-    starts, ends = (given.get(key, attributes.get(key, ())) for key in ("starts", "ends"))
-    axes = given.get("axes", attributes.get("axes", range(len(starts))))
-    steps = given.get("steps", [1] * len(starts))
+    settings: dict[str, Any] = {**attributes, **{key: array for key, array in inputs.items() if array is not None}}
+    starts, ends = settings["starts"], settings["ends"]
+    axes, steps = settings.get("axes", range(len(starts))), settings.get("steps", [1] * len(starts))
     index = [slice(None)] * x.ndim
     for axis, start, end, step in zip(*(map(int, each) for each in (axes, starts, ends, steps)), strict=True):
         # Counting down, an end in front of the first element cannot be written as a Python index.

@@ -18,6 +18,7 @@ from finn_transforms.passes.infer_thresholding import InferThresholding
 from finn_transforms.passes.infer_upsample import InferUpsample
 from finn_transforms.passes.infer_vvau import InferVVAU
 from finn_transforms.passes.insert_duplicate_streams import InsertDuplicateStreams
+from finn_transforms.passes.lift_sequences import LiftSequences
 from finn_transforms.passes.lower import LoweringResult, lower_to_hardware
 from finn_transforms.passes.minimize_accumulators import MinimizeAccumulators
 from finn_transforms.passes.postpone_shuffles import PostponeShuffles
@@ -42,6 +43,7 @@ __all__ = [
     "InferUpsample",
     "InferVVAU",
     "InsertDuplicateStreams",
+    "LiftSequences",
     "LoweringResult",
     "MinimizeAccumulators",
     "PostponeShuffles",

@@ -41,6 +41,14 @@ def add_constant(
     return value
 
 
+def add_axes(graph: ir.Graph, name: str, axes: Sequence[int]) -> ir.Value:
+    """Add an initializer of integers in int64, as ONNX wants them for axes."""
+    value = ir.Value(name=unique_name(graph, name), const_value=ir.tensor(np.array(axes, dtype=np.int64)))
+    value.shape, value.dtype = ir.Shape([len(axes)]), ir.DataType.INT64
+    graph.register_initializer(value)
+    return value
+
+
 @dataclass(frozen=True)
 class Operator:
     """An operator with its attributes."""
@@ -113,6 +121,15 @@ def replace(old: ir.Value, new: ir.Value) -> None:
     node = producer_of(old)
     redirect(old, new)
     graph_of(node).remove(node, safe=True)
+
+
+def hand_over_output(graph: ir.Graph, old: ir.Value, new: ir.Value) -> None:
+    """Let ``new`` be the output of the graph that ``old`` was, under its name; other readers stay."""
+    name, old.name = old.name, unique_name(graph, f"{old.name}_inside")
+    for index, output in enumerate(graph.outputs):
+        if output is old:
+            graph.outputs[index] = new
+    new.name = name
 
 
 def producer_of(value: ir.Value) -> ir.Node:

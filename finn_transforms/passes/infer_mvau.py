@@ -42,7 +42,8 @@ class InferMVAU(NodePass):
     Between bipolar inputs and weights FINN counts equal bits, p = (sum + K) / 2.  Thresholds behind such a unit are
     rewritten for p; where anything else reads the sum, 2 * p - K is computed behind the unit.
 
-    Refused: batches, one- and three-dimensional convolutions, inputs or weights that are not integers, padding of
+    Refused: batches, convolutions of other than two dimensions (see `LiftSequences`), weights or inputs that are not
+    integers, padding of
     bipolar inputs, which have no zero.
     """
 

@@ -10,7 +10,7 @@ from finn_transforms.analysis.constants import constant
 from finn_transforms.analysis.datatypes import integer_datatype
 from finn_transforms.analysis.matching import NoMatchError, is_hardware, static_shape
 from finn_transforms.passes._base import HardwarePass, HardwarePassResult
-from finn_transforms.passes._edit import Operator, Output, graph_of, insert_nodes, integer_type_of, unique_name
+from finn_transforms.passes._edit import Operator, Output, graph_of, hand_over_output, insert_nodes, integer_type_of
 
 
 class InsertDuplicateStreams(HardwarePass):
@@ -85,14 +85,5 @@ def _insert(before: ir.Node, value: ir.Value, readers: list[tuple[ir.Node, int]]
     for (reader, index), copy in zip(readers, copies, strict=False):
         reader.replace_input_with(index, copy)
     if copies_output:
-        _hand_over_output(graph_of(before), value, copies[-1])
+        hand_over_output(graph_of(before), value, copies[-1])
     return count
-
-
-def _hand_over_output(graph: ir.Graph, old: ir.Value, new: ir.Value) -> None:
-    """Let ``new`` be the output of the graph that ``old`` was, under its name."""
-    name, old.name = old.name, unique_name(graph, f"{old.name}_copied")
-    for index, output in enumerate(graph.outputs):
-        if output is old:
-            graph.outputs[index] = new
-    new.name = name

@@ -25,6 +25,7 @@ from finn_transforms.passes.infer_thresholding import InferThresholding
 from finn_transforms.passes.infer_upsample import InferUpsample
 from finn_transforms.passes.infer_vvau import InferVVAU
 from finn_transforms.passes.insert_duplicate_streams import InsertDuplicateStreams
+from finn_transforms.passes.lift_sequences import LiftSequences
 from finn_transforms.passes.minimize_accumulators import Bound, MinimizeAccumulators
 from finn_transforms.passes.postpone_shuffles import PostponeShuffles
 from finn_transforms.passes.tidy import Tidy
@@ -57,6 +58,7 @@ def hardware_passes(*, bound: Bound | None = "exact") -> list[HardwarePass]:
         PostponeShuffles(),
         ExtractIntegers(),
         DropUnusedBits(),
+        LiftSequences(),
         InferThresholding(),
         InferVVAU(),
         InferMVAU(),
