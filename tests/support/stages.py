@@ -65,7 +65,7 @@ def quantized(model: ir.Model, values: dict[str, NDArray[Any]]) -> list[NDArray[
     found = []
     for node in model.graph:
         output = node.outputs[0]
-        if node.op_type == "Quant" and integer_datatype(output) is not None:
+        if node.op_type in {"BipolarQuant", "Quant", "Trunc"} and integer_datatype(output) is not None:
             found.append(values[str(output.name)])
         if node.op_type == "Thresholding":
             array = values[str(output.name)]
