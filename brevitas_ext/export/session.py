@@ -113,9 +113,8 @@ def _take_plain_tensors(module: nn.Module) -> None:
 
     Brevitas's own reads the quantized tensor's value, and there is only the value.
     """
-    repeats = isinstance(module, QuantUpsample) and module.mode == "nearest"
-    if repeats or isinstance(module, QuantUpsamplingNearest2d):
-        module.forward = partial(nn.Upsample.forward, module)
+    if isinstance(module, QuantUpsample | QuantUpsamplingNearest2d) and module.mode == "nearest":
+        vars(module)["forward"] = partial(nn.Upsample.forward, module)
 
 
 def quantizers(model: nn.Module) -> dict[str, Any]:
