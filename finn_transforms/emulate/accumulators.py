@@ -48,7 +48,7 @@ def accumulate(node: ir.Node, attributes: Mapping[str, Any], sums: Array, overfl
     Raises:
         AccumulatorOverflowError: a sum does not fit and ``overflow`` is ``"error"``.
     """
-    attribute, declared = _declared(node, attributes)
+    attribute, declared = declared_type(node, attributes)
     if declared is None or not declared.is_integer():
         return sums
     holds = range_of(declared)
@@ -66,7 +66,8 @@ def accumulate(node: ir.Node, attributes: Mapping[str, Any], sums: Array, overfl
     )
 
 
-def _declared(node: ir.Node, attributes: Mapping[str, Any]) -> tuple[str, BaseDataType | None]:
+def declared_type(node: ir.Node, attributes: Mapping[str, Any]) -> tuple[str, BaseDataType | None]:
+    """Return the data type that a layer declares for its sums, and where: the name of the attribute, or the annotation."""
     if layer_type(node) in _DOT_PRODUCTS:
         return "accDataType", named(attributes.get("accDataType", FINN_ACCUMULATOR))
     for attribute in _OUTPUT_TYPES:

@@ -10,10 +10,7 @@ import numpy as np
 import onnx_ir as ir
 from numpy.typing import NDArray
 
-from brevitas_ext.qonnx_ops.bipolar_quant import BipolarQuant
-from finn_transforms.analysis.attributes import attributes_of
-from finn_transforms.analysis.constants import constant
-from finn_transforms.ops.registry import quant_operator
+from finn_transforms.analysis.quantizer import read_quantizer
 from finn_transforms.verify.magnitudes import magnitude_of, unit_in_last_place
 
 Array = NDArray[Any]
@@ -55,13 +52,12 @@ def judge(node: ir.Node, values: Mapping[str, Array], stops: set[ir.Value], ulps
     source = node.inputs[0]
     if source is None:
         raise ValueError(f"{node.op_type} {node.name!r}: expected an input, found none; repair the file")
-    constants = (constant(value) for value in node.inputs[1:])
-    parameters = [np.asarray(array, dtype=np.float64) for array in constants]
-    operator = BipolarQuant() if node.op_type == "BipolarQuant" else quant_operator(attributes_of(node))
-    zero = parameters[1] if len(parameters) > 1 else np.float64(0)
+    quantizer = read_quantizer(node)
+    operator, zero = quantizer.operator, quantizer.zero_point
+    parameters = [array.astype(np.float64) for array in quantizer.parameters]
     exact = operator.pre_rounding(values[source.name or ""], parameters)
     magnitudes = np.broadcast_to(magnitude_of(source, values, stops), exact.shape)
-    terms = magnitudes / np.abs(parameters[0]) + np.abs(zero)
+    terms = operator.pre_rounding(magnitudes, [np.abs(parameter) for parameter in parameters])
     tolerance = np.minimum(ulps * unit_in_last_place(terms), LARGEST_TOLERANCE)
     low, high = (operator.to_integers(exact + side * tolerance, parameters) - zero for side in (-1, 1))
     return Judgement(pre_rounding=exact, tolerance=tolerance, low=low, high=high)

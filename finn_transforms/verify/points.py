@@ -12,11 +12,12 @@ from numpy.typing import NDArray
 
 from finn_transforms.analysis.attributes import attributes_of
 from finn_transforms.analysis.constants import constant
-from finn_transforms.analysis.matching import is_hardware, layer_type, nodes_of
+from finn_transforms.analysis.matching import NoMatchError, is_hardware, layer_type, nodes_of
+from finn_transforms.analysis.quantizer import read_quantizer
 
 Array = NDArray[Any]
 
-_QUANTIZERS = {"BipolarQuant", "IntQuant", "Quant"}
+_QUANTIZERS = {"BipolarQuant", "IntQuant", "Quant", "Trunc"}
 _PREFIX, _SUFFIX = "Thresholding_", "_int"
 _IMAGE_RANK = 4
 
@@ -83,12 +84,19 @@ def points_of(model: ir.Model) -> list[Point]:
     points = []
     for node in nodes_of(model):
         if node.op_type in _QUANTIZERS and not is_hardware(node):
-            scale = constant(node.inputs[1])
+            scale = _scale(node)
             if constant(node.inputs[0]) is None and scale is not None:
-                points.append(Point(node, scale.astype(np.float64)))
+                points.append(Point(node, scale))
         elif is_hardware(node) and _has_thresholds(node):
             points.append(Point(node, np.float64(1)))
     return points
+
+
+def _scale(node: ir.Node) -> Array | None:
+    try:
+        return read_quantizer(node).scale.astype(np.float64)
+    except NoMatchError:
+        return None
 
 
 def _has_thresholds(node: ir.Node) -> bool:

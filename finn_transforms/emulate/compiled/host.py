@@ -83,34 +83,33 @@ def quantizer(builder: Builder, node: ir.Node, source: Stream, divided: tuple[St
         read = read_quantizer(node)
     except NoMatchError as why:
         raise CannotCompileError(f"{node.op_type} {node.name!r}: {why.reason}") from why
-    codes = read.integers
-    if np.any(read.scale != 1) or codes.high - codes.low > UINT8_HIGHEST:
+    codes = read.codes
+    if np.any(read.scale != 1) or read.zero_point.size != 1 or codes.high - codes.low > UINT8_HIGHEST:
         raise CannotCompileError(
-            f"{node.op_type} {node.name!r}: expected integers of up to 8 bits (scale 1), found scale "
-            f"{read.scale.ravel()[:4].tolist()} and {read.bits} bits; run ExtractIntegers first, or use emulate"
+            f"{node.op_type} {node.name!r}: expected codes of up to 8 bits, scale 1 and one zero point, found scale "
+            f"{read.scale.ravel()[:4].tolist()}, zero points {read.zero_point.ravel()[:4].tolist()} and {read.bits} "
+            "bits; run ExtractIntegers first, or use emulate"
         )
-    if not isinstance(read.operator, Quant) or read.is_bipolar or np.any(read.zero_point != 0):
-        raise CannotCompileError(
-            f"{node.op_type} {node.name!r}: expected a Quant of two bits or more without zero point; use emulate"
-        )
-    code = None if divided is None else _in_float32(builder, read, read.operator.rounding, *divided)
-    if code is None:
-        code = _in_float64(builder, read, read.operator.rounding, float64(builder, source).name)
-    low, high = ends(codes)
-    return replace(source, name=code, kind="uint8", low=low, high=high, factor=1, offset=codes.low)
+    low, high = ends(read.integers)
+    if read.is_bipolar:
+        positive = builder.node("GreaterOrEqual", [float64(builder, source).name, builder.constant(np.float64(0))])
+        code, factor = builder.cast(positive, np.uint8), 2
+    else:
+        code, factor = None if divided is None else _in_float32(builder, read, *divided), 1
+        if code is None:
+            code = _in_float64(builder, read, float64(builder, source).name)
+    return Stream(name=code, kind="uint8", rank=source.rank, low=low, high=high, factor=factor, offset=int(low[0]))
 
 
-def _in_float32(
-    builder: Builder, read: Quantizer, rounding: Rounding, numerator: Stream, divisor: NDArray[Any]
-) -> str | None:
+def _in_float32(builder: Builder, read: Quantizer, numerator: Stream, divisor: NDArray[Any]) -> str | None:
     """Add onnxruntime's quantizer where the division is exact in float32: by a power of two.
 
     A result too small for float32 rounds to 0 either way, one too large saturates.
     """
     mantissa, _ = np.frexp(divisor)
-    if divisor.size != 1 or mantissa.item() != 0.5 or rounding is not Rounding.ROUND:
+    if divisor.size != 1 or mantissa.item() != 0.5 or _rounding(read) is not Rounding.ROUND or read.zero_point.any():
         return None
-    codes = read.integers
+    codes = read.codes
     zero = -codes.low
     if not 0 <= zero <= UINT8_HIGHEST:
         return None
@@ -126,8 +125,10 @@ def clip(builder: Builder, code: str, highest_possible: int, highest: int) -> st
     return builder.node("Clip", [code, builder.constant(np.uint8(0)), builder.constant(np.uint8(highest))])
 
 
-def _in_float64(builder: Builder, read: Quantizer, rounding: Rounding, value: str) -> str:
-    codes = read.integers
+def _in_float64(builder: Builder, read: Quantizer, value: str) -> str:
+    codes, rounding = read.codes, _rounding(read)
+    if read.zero_point.any():
+        value = builder.node("Add", [value, builder.constant(np.float64(read.zero_point.item()))])
     if rounding is Rounding.ROUND:
         # Adding so much that float64 has no fraction left rounds to the nearest integer, ties to even.  What is too
         # large for that is no integer, but saturates all the same.
@@ -140,6 +141,12 @@ def _in_float64(builder: Builder, read: Quantizer, rounding: Rounding, value: st
     one, zero = builder.constant(np.float32(1)), builder.constant(np.uint8(0))
     code = builder.node("QuantizeLinear", [value, one, zero])
     return clip(builder, code, UINT8_HIGHEST, codes.high - codes.low)
+
+
+def _rounding(read: Quantizer) -> Rounding:
+    if not isinstance(read.operator, Quant):
+        raise CannotCompileError(f"expected a uniform quantizer, found {read.operator.op_type}; use emulate")
+    return read.operator.rounding
 
 
 def _single(op_type: str) -> Any:

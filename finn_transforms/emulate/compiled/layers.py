@@ -27,12 +27,16 @@ class Dot:
         name: of the layer.
         source: its input, with pending padding and window.
         weights: (K, C) integers that meet the input's values; of a depthwise layer (KH * KW, C).
+        low: (C,) lowest sum (or number of equal bits) that occurs.
+        high: (C,) highest one.
         counts_matches: whether the layer gives the number of equal bits instead of the sum.
     """
 
     name: str
     source: Stream
     weights: Ints
+    low: Ints
+    high: Ints
     counts_matches: bool = False
 
     @property
@@ -47,24 +51,6 @@ class Dot:
             # p = (sum + K) / 2 with inputs 2 u - 1.
             return self.weights, (len(self.weights) - totals) // 2
         return self.weights * self.source.factor, totals * self.source.offset
-
-    def extremes(self) -> tuple[Ints, Ints]:
-        """Return lowest and highest sum per channel, (C,)."""
-        low, high = (self._along_products(end) for end in self.source.extremes())
-        if any(self.source.pads):
-            low, high = np.minimum(low, 0), np.maximum(high, 0)
-        ends = self.weights * low, self.weights * high
-        lows, highs = np.minimum(*ends).sum(axis=0), np.maximum(*ends).sum(axis=0)
-        if self.counts_matches:
-            size = len(self.weights)
-            return (lows + size) // 2, (highs + size) // 2
-        return lows, highs
-
-    def _along_products(self, end: Ints) -> Ints:
-        """Return a limit of the input's channels for every weight; channels are the fastest of the products."""
-        if self.depthwise:
-            return end
-        return np.tile(end, len(self.weights) // len(end))[:, None] if len(end) > 1 else end
 
 
 def thresholded_dot(builder: Builder, dot: Dot, thresholds: Ints) -> Stream | None:
@@ -84,8 +70,7 @@ def thresholded_dot(builder: Builder, dot: Dot, thresholds: Ints) -> Stream | No
     weights, constants = dot.code_weights()
     if at_zero:
         constants = np.zeros_like(constants)
-    low, high = dot.extremes()
-    steps = Steps(thresholds=thresholds, low=low, high=high)
+    steps = Steps(thresholds=thresholds, low=dot.low, high=dot.high)
     found = fit_requantization(weights, constants, source.highest_code, steps)
     if found is None:
         return None
@@ -117,8 +102,7 @@ def plain_dot(builder: Builder, dot: Dot) -> Stream:
     largest = int(np.abs(dot.weights).sum(axis=0).max(initial=0)) * max(-box.low, box.high)
     check_float32(IntRange(-largest, largest), dot.name)
     name = _integer_matrix(builder, dot) or _float_layer(builder, dot)
-    low, high = dot.extremes()
-    return Stream(name=name, kind="float32", rank=dot.source.rank, low=low, high=high)
+    return Stream(name=name, kind="float32", rank=dot.source.rank, low=dot.low, high=dot.high)
 
 
 def _integer_matrix(builder: Builder, dot: Dot) -> str | None:

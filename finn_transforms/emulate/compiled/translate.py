@@ -10,25 +10,28 @@ import numpy as np
 import onnx_ir as ir
 from numpy.typing import NDArray
 
-from brevitas_ext.arith import IntRange
+from finn_transforms.analysis.accumulators import accumulates, read_accumulator
 from finn_transforms.analysis.attributes import attributes_of
+from finn_transforms.analysis.box import Box
 from finn_transforms.analysis.constants import constant
-from finn_transforms.analysis.datatypes import integer_datatype, named, range_of
+from finn_transforms.analysis.datatypes import integer_datatype, range_of
 from finn_transforms.analysis.matching import (
-    FINN_ACCUMULATOR,
+    NoMatchError,
     is_hardware,
     is_quantizer,
     layer_type,
     nodes_of,
     sole_consumer,
 )
-from finn_transforms.analysis.weights import counts_matches
+from finn_transforms.analysis.ranges import integer_ranges
+from finn_transforms.emulate.accumulators import declared_type
 from finn_transforms.emulate.compiled.builder import CONTRIB, Builder
 from finn_transforms.emulate.compiled.host import ARITHMETIC, MOVES, arithmetic, moved, quantizer
 from finn_transforms.emulate.compiled.layers import Dot, plain_dot, thresholded_dot, with_offset
 from finn_transforms.emulate.compiled.steps import Steps
 from finn_transforms.emulate.compiled.stream import CannotCompileError, Stream, Window, ends, float32
 from finn_transforms.emulate.compiled.thresholds import thresholded
+from finn_transforms.ops.hardware import counts_equal_bits
 
 Ints = NDArray[np.int64]
 
@@ -38,11 +41,13 @@ class Translator:
 
     Attributes:
         builder: the graph that is written.
+        ranges: the integers that each value of the graph can be.
         streams: by value.
     """
 
     def __init__(self, model: ir.Model) -> None:
         self.builder = Builder()
+        self.ranges = integer_ranges(model)
         self.streams: dict[ir.Value, Stream] = {}
         for value in model.graph.inputs:
             if value.const_value is None:
@@ -76,6 +81,8 @@ class Translator:
                 f"them, quantizers, {sorted(ARITHMETIC)} and {sorted(MOVES)}; lower the graph to hardware, or use "
                 "emulate"
             )
+        if accumulates(node):
+            _check_accumulator(node, self.ranges)
         result = layer(self, node)
         for output in node.outputs:
             self.streams[output] = result
@@ -97,8 +104,12 @@ class Translator:
         return quantizer(self.builder, node, source, None)
 
     def _dot(self, node: ir.Node, source: Stream, weights: Ints) -> Stream:
-        dot = Dot(name=node.name or "", source=source, weights=weights, counts_matches=counts_matches(node))
-        _check_accumulator(node, dot)
+        attributes = attributes_of(node)
+        matches = counts_equal_bits(attributes)
+        if attributes.get("binaryXnorMode", 0) and not matches:
+            raise CannotCompileError(f"{node.op_type} {node.name!r}: expected -1 and 1 where equal bits are counted")
+        low, high = (np.asarray(end, dtype=np.int64) for end in read_accumulator(node, self.ranges).final)
+        dot = Dot(name=node.name or "", source=source, weights=weights, low=low, high=high, counts_matches=matches)
         follower = _only_reader(node)
         inside = constant(node.inputs[2]) if len(node.inputs) > 2 else None
         if inside is not None:
@@ -114,8 +125,7 @@ class Translator:
         thresholds = _integer_thresholds(values, dot.weights.shape[1])
         counts = thresholded_dot(self.builder, dot, thresholds)
         if counts is None:
-            low, high = dot.extremes()
-            steps = Steps(thresholds=thresholds, low=low, high=high)
+            steps = Steps(thresholds=thresholds, low=dot.low, high=dot.high)
             counts = thresholded(self.builder, plain_dot(self.builder, dot), steps, node.name or "")
         return _activated(node, counts)
 
@@ -141,12 +151,15 @@ def _only_reader(node: ir.Node) -> ir.Node | None:
     return output.uses()[0].node if sole_consumer(output) else None
 
 
-def _check_accumulator(node: ir.Node, dot: Dot) -> None:
-    declared = named(attributes_of(node).get("accDataType", FINN_ACCUMULATOR))
-    low, high = dot.extremes()
-    if not range_of(declared).contains(IntRange(int(low.min()), int(high.max()))):
+def _check_accumulator(node: ir.Node, ranges: dict[ir.Value, Box]) -> None:
+    try:
+        needed = read_accumulator(node, ranges).hull("wrap")
+    except NoMatchError as why:
+        raise CannotCompileError(f"{node.op_type} {node.name!r}: {why.reason}; use emulate") from why
+    attribute, declared = declared_type(node, attributes_of(node))
+    if declared is not None and not range_of(declared).contains(needed):
         raise CannotCompileError(
-            f"{node.op_type} {node.name!r}: expected accDataType to hold [{low.min()}, {high.max()}], found "
+            f"{node.op_type} {node.name!r}: expected {attribute} to hold [{needed.low}, {needed.high}], found "
             f"{declared.name}; use emulate, which wraps around"
         )
 

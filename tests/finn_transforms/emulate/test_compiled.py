@@ -97,7 +97,7 @@ def test_batches_of_any_size() -> None:
 
 
 def test_what_is_not_lowered_is_refused_by_name() -> None:
-    with pytest.raises(CannotCompileError, match=r"expected integers of up to 8 bits .* run ExtractIntegers first"):
+    with pytest.raises(CannotCompileError, match=r"expected codes of up to 8 bits.* run ExtractIntegers first"):
         compile_emulator(small_network())
 
 
