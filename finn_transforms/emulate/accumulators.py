@@ -67,7 +67,7 @@ def accumulate(node: ir.Node, attributes: Mapping[str, Any], sums: Array, overfl
 
 
 def declared_type(node: ir.Node, attributes: Mapping[str, Any]) -> tuple[str, BaseDataType | None]:
-    """Return the data type that a layer declares for its sums, and where: the name of the attribute, or the annotation."""
+    """Return where a layer declares the data type of its sums (an attribute, or its annotation), and which it is."""
     if layer_type(node) in _DOT_PRODUCTS:
         return "accDataType", named(attributes.get("accDataType", FINN_ACCUMULATOR))
     for attribute in _OUTPUT_TYPES:

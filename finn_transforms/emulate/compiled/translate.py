@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import onnx_ir as ir
 from numpy.typing import NDArray
 
-from finn_transforms.analysis.accumulators import accumulates, read_accumulator
+from finn_transforms.analysis.accumulators import Accumulator, accumulates, read_accumulator
 from finn_transforms.analysis.attributes import attributes_of
 from finn_transforms.analysis.box import Box
 from finn_transforms.analysis.constants import constant
@@ -25,15 +25,17 @@ from finn_transforms.analysis.matching import (
 )
 from finn_transforms.analysis.ranges import integer_ranges
 from finn_transforms.emulate.accumulators import declared_type
-from finn_transforms.emulate.compiled.builder import CONTRIB, Builder
+from finn_transforms.emulate.compiled.builder import Builder
 from finn_transforms.emulate.compiled.host import ARITHMETIC, MOVES, arithmetic, moved, quantizer
 from finn_transforms.emulate.compiled.layers import Dot, plain_dot, thresholded_dot, with_offset
 from finn_transforms.emulate.compiled.steps import Steps
-from finn_transforms.emulate.compiled.stream import CannotCompileError, Stream, Window, ends, float32
+from finn_transforms.emulate.compiled.stream import CannotCompileError, Stream, ends, float32
+from finn_transforms.emulate.compiled.stream_layers import STREAM_LAYERS, constant_stream
 from finn_transforms.emulate.compiled.thresholds import thresholded
 from finn_transforms.ops.hardware import counts_equal_bits
 
 Ints = NDArray[np.int64]
+Layer: TypeAlias = Callable[["Translator", ir.Node], list[Stream]]
 
 
 class Translator:
@@ -42,12 +44,14 @@ class Translator:
     Attributes:
         builder: the graph that is written.
         ranges: the integers that each value of the graph can be.
+        sums: what the layers that add can reach.
         streams: by value.
     """
 
     def __init__(self, model: ir.Model) -> None:
         self.builder = Builder()
         self.ranges = integer_ranges(model)
+        self.sums: dict[ir.Node, Accumulator] = {}
         self.streams: dict[ir.Value, Stream] = {}
         for value in model.graph.inputs:
             if value.const_value is None:
@@ -68,7 +72,7 @@ class Translator:
             self.streams[node.outputs[0]] = self._quantizer(node)
             return
         if node.domain == "" and node.op_type in MOVES:
-            self.streams[node.outputs[0]] = moved(self.builder, node, self._source(node))
+            self.streams[node.outputs[0]] = moved(self.builder, node, self.source(node))
             return
         if node.domain == "" and node.op_type in ARITHMETIC:
             operands = [None if value is None else self.streams.get(value) for value in node.inputs]
@@ -82,19 +86,19 @@ class Translator:
                 "emulate"
             )
         if accumulates(node):
-            _check_accumulator(node, self.ranges)
-        result = layer(self, node)
-        for output in node.outputs:
-            self.streams[output] = result
+            self.sums[node] = _accumulator(node, self.ranges)
+        for output, stream in zip(node.outputs, layer(self, node), strict=True):
+            self.streams[output] = stream
 
-    def _source(self, node: ir.Node, index: int = 0) -> Stream:
+    def source(self, node: ir.Node, index: int = 0) -> Stream:
+        """Return a computed input of a node."""
         value = node.inputs[index]
         if value is None or value not in self.streams:
             raise CannotCompileError(f"{node.op_type} {node.name!r}: its input {index} is not computed")
         return self.streams[value]
 
     def _quantizer(self, node: ir.Node) -> Stream:
-        source = self._source(node).plain()
+        source = self.source(node).plain()
         producer = node.inputs[0].producer() if node.inputs[0] is not None else None
         if producer is not None and producer.op_type == "Div" and producer.domain == "":
             numerator, divisor = producer.inputs[0], constant(producer.inputs[1])
@@ -103,12 +107,20 @@ class Translator:
                 return quantizer(self.builder, node, source, (stream, divisor))
         return quantizer(self.builder, node, source, None)
 
-    def _dot(self, node: ir.Node, source: Stream, weights: Ints) -> Stream:
+    def sources(self, node: ir.Node) -> list[Stream]:
+        """Return the inputs of a node; constants become streams of integers."""
+        return [
+            self.source(node, index) if (array := constant(value)) is None else constant_stream(self.builder, array)
+            for index, value in enumerate(node.inputs)
+        ]
+
+    def dot(self, node: ir.Node, source: Stream, weights: Ints) -> Stream:
+        """Add a matrix-vector unit, and the thresholds that alone read its sums where one kernel does both."""
         attributes = attributes_of(node)
         matches = counts_equal_bits(attributes)
         if attributes.get("binaryXnorMode", 0) and not matches:
             raise CannotCompileError(f"{node.op_type} {node.name!r}: expected -1 and 1 where equal bits are counted")
-        low, high = (np.asarray(end, dtype=np.int64) for end in read_accumulator(node, self.ranges).final)
+        low, high = (np.asarray(end, dtype=np.int64) for end in self.sums[node].final)
         dot = Dot(name=node.name or "", source=source, weights=weights, low=low, high=high, counts_matches=matches)
         follower = _only_reader(node)
         inside = constant(node.inputs[2]) if len(node.inputs) > 2 else None
@@ -151,17 +163,24 @@ def _only_reader(node: ir.Node) -> ir.Node | None:
     return output.uses()[0].node if sole_consumer(output) else None
 
 
-def _check_accumulator(node: ir.Node, ranges: dict[ir.Value, Box]) -> None:
+def _accumulator(node: ir.Node, ranges: dict[ir.Value, Box]) -> Accumulator:
+    """Return what a layer's accumulator can reach.
+
+    Raises:
+        CannotCompileError: its declared data type does not hold that, or it is not known.
+    """
     try:
-        needed = read_accumulator(node, ranges).hull("wrap")
+        accumulator = read_accumulator(node, ranges)
     except NoMatchError as why:
         raise CannotCompileError(f"{node.op_type} {node.name!r}: {why.reason}; use emulate") from why
+    needed = accumulator.hull("wrap")
     attribute, declared = declared_type(node, attributes_of(node))
     if declared is not None and not range_of(declared).contains(needed):
         raise CannotCompileError(
             f"{node.op_type} {node.name!r}: expected {attribute} to hold [{needed.low}, {needed.high}], found "
             f"{declared.name}; use emulate, which wraps around"
         )
+    return accumulator
 
 
 def _integer_thresholds(values: NDArray[Any], channels: int) -> Ints:
@@ -176,8 +195,8 @@ def _activated(node: ir.Node, counts: Stream) -> Stream:
     return with_offset(counts, factor=1, offset=int(attributes.get("ActVal", 0)))
 
 
-def _mvau(translator: Translator, node: ir.Node) -> Stream:
-    source, weights = translator._source(node), constant(node.inputs[1])
+def _mvau(translator: Translator, node: ir.Node) -> list[Stream]:
+    source, weights = translator.source(node), constant(node.inputs[1])
     if weights is None:
         raise CannotCompileError(f"{node.op_type} {node.name!r}: its weights are not constants")
     if source.window is None and len(attributes_of(node).get("numInputVectors", [1])) == 1 and source.rank != 2:
@@ -185,75 +204,33 @@ def _mvau(translator: Translator, node: ir.Node) -> Stream:
         shape = translator.builder.constant(np.array([-1, len(weights)], np.int64))
         source = source.plain().renamed(translator.builder.node("Reshape", [source.name, shape]))
         source = replace(source, rank=2)
-    return translator._dot(node, source, weights.astype(np.int64))
+    return [translator.dot(node, source, weights.astype(np.int64))]
 
 
-def _vvau(translator: Translator, node: ir.Node) -> Stream:
-    source, weights = translator._source(node), constant(node.inputs[1])
+def _vvau(translator: Translator, node: ir.Node) -> list[Stream]:
+    source, weights = translator.source(node), constant(node.inputs[1])
     if weights is None or source.window is None or not source.window.depthwise:
         raise CannotCompileError(f"{node.op_type} {node.name!r}: expected constant weights behind a depthwise window")
-    return translator._dot(node, source, weights.reshape(len(weights), -1).T.astype(np.int64))
+    return [translator.dot(node, source, weights.reshape(len(weights), -1).T.astype(np.int64))]
 
 
-def _padding(translator: Translator, node: ir.Node) -> Stream:
-    source = translator._source(node).plain()
-    top, left, bottom, right = attributes_of(node)["Padding"]
-    return replace(source, pads=(top, left, bottom, right))
-
-
-def _window_of(translator: Translator, node: ir.Node) -> Stream:
-    source, attributes = translator._source(node), attributes_of(node)
-    kernel, strides, dilations = (tuple(attributes[key]) for key in ("ConvKernelDim", "Stride", "Dilation"))
-    window = Window(kernel=kernel, strides=strides, dilations=dilations, depthwise=bool(attributes.get("depthwise", 0)))
-    return replace(source, window=window)
-
-
-def _pool(translator: Translator, node: ir.Node) -> Stream:
-    source, builder = translator._source(node), translator.builder
-    if attributes_of(node)["Function"] != "MaxPool" or source.window is None or any(source.pads):
-        raise CannotCompileError(f"{node.op_type} {node.name!r}: expected a maximum over an unpadded window")
-    window = source.window
-    attributes = {"kernel_shape": window.kernel, "strides": window.strides, "dilations": window.dilations}
-    source = replace(source, window=None)
-    if source.kind == "uint8":
-        return source.renamed(builder.node("NhwcMaxPool", [source.name], CONTRIB, **attributes))
-    first = builder.node("Transpose", [source.name], perm=[0, 3, 1, 2])
-    pooled = builder.node("MaxPool", [first], **attributes)
-    return source.renamed(builder.node("Transpose", [pooled], perm=[0, 2, 3, 1]))
-
-
-def _thresholding(translator: Translator, node: ir.Node) -> Stream:
-    source = float32(translator.builder, translator._source(node).plain())
+def _thresholding(translator: Translator, node: ir.Node) -> list[Stream]:
+    source = float32(translator.builder, translator.source(node).plain())
     values, channels = constant(node.inputs[1]), int(attributes_of(node)["NumChannels"])
     if values is None:
         raise CannotCompileError(f"{node.op_type} {node.name!r}: its thresholds are not constants")
     low, high = (np.broadcast_to(end, (channels,)) for end in source.extremes())
     steps = Steps(thresholds=_integer_thresholds(values, channels), low=low, high=high)
-    return _activated(node, thresholded(translator.builder, source, steps, node.name or ""))
+    return [_activated(node, thresholded(translator.builder, source, steps, node.name or ""))]
 
 
-def _sum(translator: Translator, node: ir.Node) -> Stream:
-    left, right = (float32(translator.builder, translator._source(node, index).plain()) for index in (0, 1))
-    subtracts = layer_type(node) == "ElementwiseSub"
-    name = translator.builder.node("Sub" if subtracts else "Add", [left.name, right.name])
-    (low, high), (other_low, other_high) = left.extremes(), right.extremes()
-    low, high = (low - other_high, high - other_low) if subtracts else (low + other_low, high + other_high)
-    return Stream(name=name, kind="float32", rank=max(left.rank, right.rank), low=low, high=high)
+def _streamed(function: Callable[[Builder, ir.Node, list[Stream]], list[Stream]]) -> Layer:
+    return lambda translator, node: function(translator.builder, node, translator.sources(node))
 
 
-def _same(translator: Translator, node: ir.Node) -> Stream:
-    return translator._source(node)
-
-
-_LAYERS: dict[str, Callable[[Translator, ir.Node], Stream]] = {
-    "AddStreams": _sum,
-    "ConvolutionInputGenerator": _window_of,
-    "DuplicateStreams": _same,
-    "ElementwiseAdd": _sum,
-    "ElementwiseSub": _sum,
-    "FMPadding": _padding,
+_LAYERS: dict[str, Layer] = {
+    **{name: _streamed(function) for name, function in STREAM_LAYERS.items()},
     "MVAU": _mvau,
-    "Pool": _pool,
     "Thresholding": _thresholding,
     "VVAU": _vvau,
 }
