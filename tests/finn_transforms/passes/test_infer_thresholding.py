@@ -15,7 +15,7 @@ from finn_transforms.analysis.datatypes import datatype
 from finn_transforms.emulate import emulate
 from finn_transforms.ops.elementwise import ELEMENTWISE
 from finn_transforms.passes import ExtractIntegers, InferMVAU, InferThresholding, MinimizeAccumulators
-from tests.support.graphs import GraphBuilder, array_of, attributes, copy_of, only, op_types
+from tests.support.graphs import QONNX, GraphBuilder, array_of, attributes, copy_of, only, op_types
 from tests.support.networks import ROUNDINGS
 from tests.support.refusals import refusal_of
 from tests.support.tails import Step, TailSpec, tails
@@ -372,3 +372,20 @@ def test_a_quantizer_in_floats_is_left_to_extract_integers() -> None:
     model = graph.model(graph.quant("x", 0.5, 3))
     result = InferThresholding()(model)
     assert (result.modified, result.refusals) == (False, [])
+
+
+def test_later_tails_see_the_range_that_earlier_thresholds_leave() -> None:
+    """Found by random networks: behind a ReLU, HardSwish only rises, though the quantizer's type is signed."""
+    graph = GraphBuilder((1, 3))
+    graph.datatypes["x"] = "INT8"
+    rectified = graph.quant(graph.node("Relu", [graph.node("Mul", ["x", graph.constant(0.1)])]), 0.5, 4, signed=True)
+    swish = graph.node("Sub", [graph.node("HardSwish", [rectified]), graph.constant(0.25)])
+    output = graph.node("BipolarQuant", [swish, graph.constant(1.0)], domain=QONNX)
+    model = graph.model(output)
+    x = np.arange(-128, 128).reshape(-1, 1).repeat(3, axis=1)
+    before = emulate(model, {"x": x})[output]
+    ExtractIntegers()(model)
+    result = InferThresholding()(model)
+    assert not result.refusals
+    assert not InferThresholding()(model).modified
+    np.testing.assert_array_equal(emulate(model, {"x": x})[str(model.graph.outputs[0].name)], before)
