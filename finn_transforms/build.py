@@ -9,6 +9,7 @@ from typing import Any, Literal, TypeAlias, get_args
 import onnx_ir as ir
 from onnx_ir.passes.common import RemoveInitializersFromInputsPass, RemoveUnusedNodesPass
 
+from finn_transforms.analysis.accumulators import Overflow
 from finn_transforms.analysis.matching import HARDWARE_DOMAIN, Refusal, Rewrite
 from finn_transforms.cost import Estimate, dsp_block, estimate_all, lut_only
 from finn_transforms.folding import FoldingOptions, cycles_per_frame, fold, write_folding
@@ -42,6 +43,8 @@ class BuildOptions:
         clock_ns: Clock period in nanoseconds; 5 is 200 MHz.
         bound: Width of the accumulators: ``"exact"``, ``"weights"`` (A2Q Eq. 12), ``"datatype"`` (Eq. 8), or None for
             FINN's default of 32 bits.
+        overflow: ``"any_order"``: accumulators hold every partial sum in any order; ``"wrap"``: only the final sum,
+            which is enough for those that wrap around.
         compute: Products in ``"lut"`` (then LUTs are the only resource, as in A2Q's section 5.3) or ``"dsp"``.
 
     Raises:
@@ -52,15 +55,19 @@ class BuildOptions:
     target_fps: float | None = None
     clock_ns: float = 5.0
     bound: Bound | None = "exact"
+    overflow: Overflow = "any_order"
     compute: Literal["lut", "dsp"] = "lut"
 
     def __post_init__(self) -> None:
         for name, value, choices in (
             ("bound", self.bound, (*get_args(Bound), None)),
+            ("overflow", self.overflow, get_args(Overflow)),
             ("compute", self.compute, ("lut", "dsp")),
         ):
             if value not in choices:
                 raise InputError(f"{name}: expected one of {choices}, got {value!r}")
+        if self.overflow == "wrap" and self.bound != "exact":
+            raise InputError(f"overflow: expected 'any_order' with bound {self.bound!r}, got 'wrap'; use bound 'exact'")
         try:
             dsp_block(self.part)
             cycles_per_frame(1 if self.target_fps is None else self.target_fps, self.clock_ns)
@@ -154,7 +161,7 @@ def build(
     """
     options = options or BuildOptions()
     source = model.clone() if isinstance(model, ir.Model) else load_model(Path(model))
-    lowered = lower(source, bound=options.bound)
+    lowered = lower(source, bound=options.bound, overflow=options.overflow)
     graph = read_hw_graph(lowered.model)
     if not graph.layers:
         raise NothingConvertedError(tuple(lowered.refusals))
@@ -179,18 +186,19 @@ def build(
     return result
 
 
-def lower(model: ir.Model, *, bound: Bound | None = "exact") -> LoweringResult:
+def lower(model: ir.Model, *, bound: Bound | None = "exact", overflow: Overflow = "any_order") -> LoweringResult:
     """Run `lower_to_hardware` in place, then drop what nothing reads any more and declare the hardware's domain.
 
     Args:
         model: an exported model.
         bound: see `BuildOptions`.
+        overflow: see `BuildOptions`.
 
     Raises:
         BrokenContractError: see `build`.
         ContractViolationError: see `build`.
     """
-    lowered = lower_to_hardware(model, bound=bound)
+    lowered = lower_to_hardware(model, bound=bound, overflow=overflow)
     # Exporters list weights among the inputs; FINN takes every input for a stream.
     RemoveInitializersFromInputsPass()(lowered.model)
     RemoveUnusedNodesPass()(lowered.model)

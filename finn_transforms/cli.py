@@ -35,6 +35,13 @@ class BoundChoice(StrEnum):
     DATATYPE = "datatype"
 
 
+class OverflowChoice(StrEnum):
+    """Which sums accumulators hold."""
+
+    ANY_ORDER = "any_order"
+    WRAP = "wrap"
+
+
 class ComputeChoice(StrEnum):
     """What products are built from."""
 
@@ -82,6 +89,13 @@ def build_command(
             "'datatype' from K and the data types (A2Q Eq. 8)."
         ),
     ] = BoundChoice.EXACT,
+    overflow: Annotated[
+        OverflowChoice,
+        typer.Option(
+            help="Accumulators hold every partial sum in any order ('any_order'), or only the final sum, which is "
+            "enough for those that wrap around ('wrap')."
+        ),
+    ] = OverflowChoice.ANY_ORDER,
     compute: Annotated[
         ComputeChoice,
         typer.Option(help="Build products in LUTs (then everything is), or in DSP slices where they fit."),
@@ -102,7 +116,12 @@ def build_command(
 
     try:
         options = BuildOptions(
-            part=part, target_fps=target_fps, clock_ns=clock_ns, bound=bound.value, compute=compute.value
+            part=part,
+            target_fps=target_fps,
+            clock_ns=clock_ns,
+            bound=bound.value,
+            overflow=overflow.value,
+            compute=compute.value,
         )
         result = build(model, output, options)
     except (InputError, ContractFormatError) as error:

@@ -72,7 +72,9 @@ def extract_average_pool(node: ir.Node, source: Scaled) -> Scaled:
         )
     channels = static_shape(source.integers)[1]
     ones = add_constant(graph_of(node), f"{node.outputs[0].name}_ones", np.ones((channels, 1, *kernel)), "BINARY")
-    kept: dict[str, Any] = {name: attributes[name] for name in ("auto_pad", "dilations", "pads", "strides") if name in attributes}
+    kept: dict[str, Any] = {
+        name: attributes[name] for name in ("auto_pad", "dilations", "pads", "strides") if name in attributes
+    }
     if attributes.get("ceil_mode", 0):
         raise NoMatchError("ceil_mode is 1", "Use ceil_mode=False and pad explicitly")
     count = int(np.prod(kernel))

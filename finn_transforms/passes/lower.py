@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 import onnx_ir as ir
 
+from finn_transforms.analysis.accumulators import Overflow
 from finn_transforms.analysis.matching import Refusal, Rewrite
 from finn_transforms.passes._base import HardwarePass, HardwarePassResult
 from finn_transforms.passes.cancel_transposes import CancelTransposes
@@ -46,11 +47,12 @@ class LoweringResult:
     refusals: list[Refusal] = field(default_factory=list)
 
 
-def hardware_passes(*, bound: Bound | None = "exact") -> list[HardwarePass]:
+def hardware_passes(*, bound: Bound | None = "exact", overflow: Overflow = "any_order") -> list[HardwarePass]:
     """Return the passes from an exported file to hardware layers, in order.
 
     Args:
         bound: see `MinimizeAccumulators`; None leaves FINN's default of 32 bits.
+        overflow: see `MinimizeAccumulators`.
     """
     return [
         Tidy(),
@@ -72,23 +74,26 @@ def hardware_passes(*, bound: Bound | None = "exact") -> list[HardwarePass]:
         InferGlobalAccPool(),
         CancelTransposes(),
         InsertDuplicateStreams(),
-        *([] if bound is None else [MinimizeAccumulators(bound)]),
+        *([] if bound is None else [MinimizeAccumulators(bound, overflow=overflow)]),
         CheckAccumulatorContract(),
     ]
 
 
-def lower_to_hardware(model: ir.Model, *, bound: Bound | None = "exact") -> LoweringResult:
+def lower_to_hardware(
+    model: ir.Model, *, bound: Bound | None = "exact", overflow: Overflow = "any_order"
+) -> LoweringResult:
     """Convert a QONNX model in place to FINN's hardware layers, minimize its accumulators and prove its contract.
 
     Args:
         model: an exported model of batch size 1, or whose batch is the only unknown dimension.
         bound: see `MinimizeAccumulators`; None leaves FINN's default of 32 bits.
+        overflow: see `MinimizeAccumulators`.
 
     Raises:
         BrokenContractError: see `CheckAccumulatorContract`.
     """
     result = LoweringResult(model)
-    for each in hardware_passes(bound=bound):
+    for each in hardware_passes(bound=bound, overflow=overflow):
         outcome = each(model)
         if isinstance(outcome, HardwarePassResult):
             result.rewrites.extend(outcome.rewrites)
