@@ -48,11 +48,16 @@ class Layers:
         return self._restored(counted)
 
     def insert_difference(self, rising: Thresholds, falling: Thresholds) -> ir.Value:
-        """Insert the first count minus the second and return the value in the source's layout."""
+        """Insert the first count minus the second and return the value in the source's layout.
+
+        In front of a bipolar output the difference is 0 or 1, and a third layer with the threshold 1 makes it -1 or 1.
+        """
         stream = self._stream()
         first = self._count(stream, rising, count_datatype(rising), "_rising")
         second = self._count(stream, falling, count_datatype(falling), "_falling")
         shape, output_type = static_shape(stream), integer_type_of(self.quantizer.outputs[0])
+        is_bipolar = output_type.name == "BIPOLAR"
+        difference_type = count_range_datatype(-1, 1) if is_bipolar else output_type
         operator = Operator.hardware(
             "ElementwiseSub",
             lhs_shape=list(shape),
@@ -60,12 +65,16 @@ class Layers:
             out_shape=list(shape),
             lhs_dtype=count_datatype(rising).name,
             rhs_dtype=count_datatype(falling).name,
-            out_dtype=output_type.name,
+            out_dtype=difference_type.name,
             lhs_style="input",
             rhs_style="input",
         )
-        output = Output(f"ElementwiseSub_{self.name}", shape, output_type)
-        return self._restored(insert_node(self.quantizer, operator, [first, second], output))
+        output = Output(f"ElementwiseSub_{self.name}", shape, difference_type)
+        difference = insert_node(self.quantizer, operator, [first, second], output)
+        if is_bipolar:
+            one = Thresholds(0, np.ones((rising.values.shape[0], 1), dtype=np.int64))
+            difference = self._count(difference, one, output_type, "")
+        return self._restored(difference)
 
     def _count(self, stream: ir.Value, thresholds: Thresholds, output_type: BaseDataType, suffix: str) -> ir.Value:
         values, input_type = thresholds.values, integer_type_of(stream)

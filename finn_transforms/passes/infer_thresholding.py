@@ -46,12 +46,14 @@ class InferThresholding(HardwarePass):
 
         r = Transpose(ElementwiseSub(Thresholding(Transpose(a), T), Thresholding(Transpose(a), U)))
 
+    and, where the quantizer is bipolar, one more threshold behind that difference of 0 or 1.
+
     The thresholds are exact: for every integer that a channel of the accumulator can reach, the layers give the tail
     evaluated in float64 with the quantizer's own rounding, ties included.  Steps are found by bisection on intervals,
     which assumes nothing about the tail.  Thresholds that no channel needs are left out as far as FINN's layers allow.
 
-    Refused: tails with other operators or with constants that vary along another axis than the channels, and bipolar
-    quantizers that need a difference.  Run `ExtractIntegers` first.
+    Refused: tails with other operators, with several integer tensors, or with constants that vary along another axis
+    than the channels.  Run `ExtractIntegers` first.
     """
 
     def rewrite(self, model: ir.Model, result: HardwarePassResult) -> None:
@@ -129,12 +131,6 @@ def _count(tail: Tail, steps: Steps, bias: int, most: int) -> tuple[ir.Value, st
 
 
 def _difference(tail: Tail, steps: Steps) -> tuple[ir.Value, str]:
-    if tail.quantizer.is_bipolar:
-        channel = int(np.argmax(steps.falling))
-        raise NoMatchError(
-            f"the tail falls in channel {channel} and its weights cannot be negated for that",
-            "Quantize to two bits or more here, keep batch norm scales positive, or give the branch a layer of its own",
-        )
     rising = _arranged(steps, int(steps.first.min()), 1)
     falling = _arranged(steps, 0, -1)
     new = Layers(tail.end, tail.source, tail.channel_axis).insert_difference(rising, falling)

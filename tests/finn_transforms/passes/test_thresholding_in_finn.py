@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from qonnx.core.datatype import BaseDataType
 from qonnx.custom_op.registry import getCustomOp
 
 from finn_transforms.finn_compat import prepare_finn
@@ -22,23 +23,27 @@ CASES = {
     "rises and falls": ("Silu", QuantizerSpec(bits=4, signed=True, scale=(0.125,))),
     "wide": ("Gelu", QuantizerSpec(bits=8, signed=True, scale=(0.05, 0.01, 0.1))),
     "one bit": ("Sigmoid", QuantizerSpec(bits=1, scale=(0.5,))),
+    "bipolar": ("HardTanh", QuantizerSpec(bits=1, signed=True)),
     "half of the codes": ("Softplus", QuantizerSpec(bits=5, signed=True, scale=(0.5,))),
 }
 
 
-def rtl_outputs(folder: Path, name: str, steps: int, bias: int, x: NDArray[Any], bits: int) -> NDArray[Any]:
+def rtl_counts(folder: Path, name: str, steps: int, kind: BaseDataType, x: NDArray[Any]) -> NDArray[Any]:
     """Search as thresholding.sv does, in the memory files that FINN wrote for one PE, for x (n, C)."""
+    bits = kind.bitwidth() if kind.signed() else 62
+    # Inputs beyond the type of the thresholds are saturated to it.
+    x = np.clip(x, kind.min(), kind.max())
     stages = int(np.ceil(np.log2(steps + 1)))
     pointer = np.zeros(x.shape, dtype=np.int64)
     for stage in range(stages):
         words = (folder / f"{name}_threshs_0_{stage}.dat").read_text().split()
         memory = np.array([int(word, 16) for word in words])
-        memory = np.where(memory >> (bits - 1), memory - (1 << bits), memory).reshape(x.shape[1], 2**stage)
+        memory = np.where(memory >> (bits - 1) > 0, memory - 2**bits, memory).reshape(x.shape[1], 2**stage)
         reduce = (2 ** (stages - stage - 1) + 2**stages - 1 - steps) >> (stages - stage)
         in_scope = (pointer < 2**stage - reduce) if reduce else True
         reached = memory[np.arange(x.shape[1]), pointer] <= x
         pointer = 2 * pointer + (reached & in_scope)
-    return pointer + bias
+    return pointer
 
 
 @pytest.mark.parametrize("case", sorted(CASES))
@@ -62,11 +67,7 @@ def test_finn_computes_the_same(case: str, rising: bool, tmp_path: Path) -> None
     for node, ours in zip(thresholdings, (n for n in model.graph if n.op_type == "Thresholding"), strict=True):
         instance = getCustomOp(node)
         instance.generate_params(kernels, str(tmp_path))
-        thresholds, bias = array_of(ours.inputs[1]), instance.get_nodeattr("ActVal")
-        bits = instance.get_input_datatype(1).bitwidth()
+        thresholds, kind = array_of(ours.inputs[1]), instance.get_input_datatype(1)
         x = np.tile(integers[:, None], (1, 3))
-        # Inputs beyond the type of the thresholds are saturated to it.
-        kind = instance.get_input_datatype(1)
-        found = rtl_outputs(tmp_path, node.name, thresholds.shape[1], bias, np.clip(x, kind.min(), kind.max()), bits)
-        expected = bias + (x[:, :, None] >= thresholds).sum(axis=2)
-        np.testing.assert_array_equal(found, expected)
+        found = rtl_counts(tmp_path, node.name, thresholds.shape[1], kind, x)
+        np.testing.assert_array_equal(found, (x[:, :, None] >= thresholds).sum(axis=2))
