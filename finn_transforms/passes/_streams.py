@@ -53,6 +53,26 @@ def require_zero(value: ir.Value) -> None:
         )
 
 
+def has_signs(value: ir.Value) -> bool:
+    """Tell whether a value is -1 or 1, kept as one bit: most of FINN's layers read that bit as 0 or -1.
+
+    Layers that move bits, and units that multiply, take them for what they are.
+    """
+    return integer_type_of(value).name == "BIPOLAR"
+
+
+def require_numbers(value: ir.Value) -> None:
+    """Raise where a layer would compute with a bit that stands for -1 or 1.
+
+    Raises:
+        NoMatchError: it would.
+    """
+    if has_signs(value):
+        raise NoMatchError(
+            "FINN's layer does not compute with bits that stand for -1 and 1", "Use an activation quantizer of two bits"
+        )
+
+
 def channel_axis(value: ir.Value) -> int:
     """Return the axis of a value that is the channels of its stream.
 

@@ -14,7 +14,13 @@ from finn_transforms.analysis.matching import NoMatchError, static_shape
 from finn_transforms.passes._edit import Operator, Output, insert_node, integer_type_of
 from finn_transforms.passes._nodes import NodePass
 from finn_transforms.passes._retype import retype
-from finn_transforms.passes._streams import as_stream, channel_axis, replace_by_stream, require_one_image
+from finn_transforms.passes._streams import (
+    as_stream,
+    channel_axis,
+    replace_by_stream,
+    require_numbers,
+    require_one_image,
+)
 
 
 class InferConcat(NodePass):
@@ -30,7 +36,8 @@ class InferConcat(NodePass):
 
     FINN gives the output the narrowest type that holds all inputs; the pass does as well, and tells its readers.
 
-    Refused: other axes, constants or values that are not integers among integers, batches.
+    Refused: other axes, constants or values that are not integers among integers, bits that stand for -1 and
+    1, batches.
     """
 
     op_types: ClassVar[frozenset[str]] = frozenset({"Concat"})
@@ -50,6 +57,8 @@ class InferConcat(NodePass):
                 f"it concatenates along axis {attributes_of(node)['axis']}", "Concatenate channels, axis 1"
             )
         require_one_image(old)
+        for value in values:
+            require_numbers(value)
         streams = [as_stream(node, value) for value in values]
         types = [integer_type_of(stream) for stream in streams]
         *vectors, _ = static_shape(streams[0])

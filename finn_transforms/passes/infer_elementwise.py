@@ -8,7 +8,7 @@ import numpy as np
 import onnx_ir as ir
 
 from finn_transforms.analysis.constants import constant
-from finn_transforms.analysis.datatypes import integer_datatype
+from finn_transforms.analysis.datatypes import integer_datatype, named
 from finn_transforms.analysis.matching import NoMatchError, static_shape
 from finn_transforms.passes._edit import (
     NCHW_TO_NHWC,
@@ -21,7 +21,7 @@ from finn_transforms.passes._edit import (
 )
 from finn_transforms.passes._elementwise import elementwise_operator
 from finn_transforms.passes._nodes import NodePass
-from finn_transforms.passes._streams import as_stream, replace_by_stream, require_one_image
+from finn_transforms.passes._streams import as_stream, has_signs, replace_by_stream, require_numbers, require_one_image
 
 
 class InferElementwise(NodePass):
@@ -40,7 +40,7 @@ class InferElementwise(NodePass):
     FINN+ has no other layer for residual sums (its ``AddStreams`` is gone).  Element-wise nodes of a float tail, whose
     values are not annotated, are none of this pass's business.
 
-    Refused: two streams of different shapes; batches.
+    Refused: two streams of different shapes; streams of bits that stand for -1 and 1; batches.
     """
 
     op_types: ClassVar[frozenset[str]] = frozenset({"Add", "Mul", "Sub"})
@@ -57,6 +57,7 @@ class InferElementwise(NodePass):
                     f"it combines {static_shape(stream)} to {static_shape(old)}",
                     "Give both operands the same shape; FINN's layer does not repeat a stream",
                 )
+            require_numbers(stream)
         require_one_image(old)
         left, right = (_operand(node, operand, len(static_shape(old))) for operand in operands)
         shape = static_shape(left if constant(left) is None else right)
@@ -76,4 +77,5 @@ def _operand(node: ir.Node, operand: ir.Value, rank: int) -> ir.Value:
     aligned = array.reshape((1,) * (rank - array.ndim) + array.shape) if array.size > 1 else array.reshape(1)
     if aligned.ndim == 4:
         aligned = np.transpose(aligned, NCHW_TO_NHWC)
-    return add_constant(graph_of(node), f"{operand.name}_nhwc", aligned, integer_type_of(operand))
+    data_type = named("INT2") if has_signs(operand) else integer_type_of(operand)
+    return add_constant(graph_of(node), f"{operand.name}_nhwc", aligned, data_type)

@@ -15,7 +15,7 @@ from finn_transforms.ops.tensors import reduce_axes
 from finn_transforms.passes._edit import Operator, Output, insert_node, integer_type_of
 from finn_transforms.passes._nodes import NodePass
 from finn_transforms.passes._retype import retype
-from finn_transforms.passes._streams import as_stream, integer_input, replace_by_stream
+from finn_transforms.passes._streams import as_stream, integer_input, replace_by_stream, require_numbers
 
 
 class InferGlobalAccPool(NodePass):
@@ -32,7 +32,7 @@ class InferGlobalAccPool(NodePass):
     FINN gives the sum the type that holds as many pixels at the end of their type, the lower end of a signed one; the
     pass does as well, and tells the sum's readers.
 
-    Refused: other axes, dropped dimensions, batches, sums that FINN's type does not hold.
+    Refused: other axes, dropped dimensions, batches, bits that stand for -1 and 1.
     """
 
     op_types: ClassVar[frozenset[str]] = frozenset({"ReduceSum"})
@@ -53,12 +53,8 @@ class InferGlobalAccPool(NodePass):
         _, channels, height, width = static_shape(source)
         ends = range_of(data_type)
         reachable = IntRange(height * width * ends.low, height * width * ends.high)
-        sum_type = smallest_datatype(IntRange(min(reachable.low, 0), 0 if reachable.low < 0 else reachable.high))
-        if not range_of(sum_type).contains(reachable):
-            raise NoMatchError(
-                f"FINN gives its sum the type {sum_type.name}, and it can be {reachable.high}",
-                "Use an activation quantizer of two bits in front of it",
-            )
+        require_numbers(source)
+        sum_type = smallest_datatype(reachable)
         stream = as_stream(node, source)
         operator = Operator.hardware(
             "GlobalAccPool",

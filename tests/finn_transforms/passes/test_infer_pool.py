@@ -5,9 +5,10 @@ import onnx_ir as ir
 import pytest
 
 from finn_transforms.emulate import emulate
-from finn_transforms.passes import InferPool
-from tests.support.graphs import GraphBuilder, attributes, copy_of, only, op_types
+from finn_transforms.passes import CancelTransposes, InferMVAU, InferPool, InferThresholding
+from tests.support.graphs import QONNX, GraphBuilder, attributes, copy_of, only, op_types
 from tests.support.refusals import refusal_of
+from tests.support.stages import assert_finn_agrees, assert_finn_specializes
 
 
 def pool(kind: str | None, shape: tuple[int, ...] = (1, 3, 5, 6), **options: object) -> ir.Model:
@@ -55,6 +56,34 @@ def test_padding_is_harmless_where_signed_values_are_not_negative() -> None:
     np.testing.assert_array_equal(emulate(model, x)["maxpool3"], emulate(reference, x)["maxpool3"])
 
 
+@pytest.mark.parametrize("pads", [[0, 0, 0, 0], [1, 0, 0, 1]])
+@pytest.mark.parametrize("bits_in_front", [False, True])
+def test_signs_are_taken_behind_the_pool(pads: list[int], bits_in_front: bool) -> None:
+    """FINN's pool would compare bits; counts of equal bits are never negative, so that they can be padded."""
+    graph = GraphBuilder((1, 3, 5, 5))
+    graph.datatypes["x"] = "BIPOLAR" if bits_in_front else "UINT2"
+    weights = np.random.default_rng(1).choice([-1, 1], size=(4, 3, 2, 2))
+    layer = graph.node("Conv", ["x", graph.constant(weights, "w", "BIPOLAR")], datatype="INT32")
+    shifted = graph.node("Add", [layer, graph.constant(0.5)])
+    signs = graph.node("BipolarQuant", [shifted, graph.constant(1.0)], domain=QONNX, datatype="BIPOLAR")
+    model = graph.model(graph.node("MaxPool", [signs], datatype="BIPOLAR", kernel_shape=[2, 2], pads=pads))
+    output, reference = str(model.graph.outputs[0].name), copy_of(model)
+    for stage in (InferThresholding, InferMVAU):
+        stage()(model)
+    refusals = InferPool()(model).refusals
+    if any(pads) and not bits_in_front:
+        assert [refusal.reason for refusal in refusals] == ["it pads signed values"]
+        return
+    assert not refusals
+    CancelTransposes()(model)
+    assert op_types(model)[-4:] == ["ConvolutionInputGenerator", "Pool", "Thresholding", "Transpose"]
+    assert op_types(model).count("Thresholding") == 1
+    x = {"x": np.random.default_rng(0).choice([-1, 1] if bits_in_front else range(4), size=(9, 3, 5, 5))}
+    np.testing.assert_array_equal(emulate(model, x)[output], emulate(reference, x)[output])
+    assert assert_finn_agrees(model, x["x"][:1]) >= 5
+    assert_finn_specializes(model)
+
+
 @pytest.mark.parametrize(
     ("model", "reason", "advice"),
     [
@@ -77,6 +106,11 @@ def test_padding_is_harmless_where_signed_values_are_not_negative() -> None:
             pool("UINT4", kernel_shape=[2, 2], pads=[0, 0, 0, 3], strides=[2, 2]),
             "a window of it lies in the padding (0, 0, 0, 3) only",
             "Use less padding, or a smaller dilation",
+        ),
+        (
+            pool("BIPOLAR", kernel_shape=[2, 2]),
+            "FINN's layer does not compare bits that stand for -1 and 1",
+            "Put it directly behind the activation, or use an activation quantizer of two bits",
         ),
         (
             pool("INT4", kernel_shape=[2, 2], ceil_mode=1, strides=[2, 2]),

@@ -319,15 +319,26 @@ REFUSED: list[tuple[type[HardwarePass], Build, tuple[int, ...], str, str]] = [
 ]
 
 
-def test_sum_that_finns_type_does_not_hold_is_refused() -> None:
-    """FINN takes the lowest value of a signed type for the extreme one; of bits, the highest is as far from zero."""
-    for shape, fits in (((1, 2, 3, 5), True), ((1, 2, 4, 4), False)):
-        model = model_of(lambda g: total(g, 2, 3), shape, kind="BIPOLAR")
-        result = InferGlobalAccPool()(model)
-        assert bool(result.rewrites) == fits
-        assert [refusal.reason for refusal in result.refusals] == (
-            [] if fits else ["FINN gives its sum the type INT5, and it can be 16"]
-        )
+@pytest.mark.parametrize(
+    ("stage", "build"),
+    [
+        (InferElementwise, lambda g: g.node("Add", ["x", "x"], datatype="INT3")),
+        (InferConcat, lambda g: g.node("Concat", ["x", "x"], axis=1, datatype="INT2")),
+        (InferGlobalAccPool, lambda g: total(g, 2, 3)),
+    ],
+)
+def test_bits_are_no_numbers_to_these_layers(stage: type[HardwarePass], build: Build) -> None:
+    model = model_of(build, kind="BIPOLAR")
+    assert refusal_of(stage(), model, op_types(model)[-1]) == (
+        "FINN's layer does not compute with bits that stand for -1 and 1",
+        "Use an activation quantizer of two bits",
+    )
+
+
+def test_signs_as_constants_are_numbers() -> None:
+    model = model_of(lambda g: add(g, np.sign(PER_CHANNEL - 0.5), op_type="Mul", kind="BIPOLAR"))
+    InferElementwise()(model)
+    assert attributes(only(model, "ElementwiseMul"))["rhs_dtype"] == "INT2"
 
 
 @pytest.mark.parametrize(("stage", "build", "shape", "reason", "advice"), REFUSED)
