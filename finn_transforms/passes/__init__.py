@@ -14,6 +14,7 @@ from finn_transforms.passes.infer_padding import InferPadding
 from finn_transforms.passes.infer_pool import InferPool
 from finn_transforms.passes.infer_shapes import InferShapes
 from finn_transforms.passes.infer_split import InferSplit
+from finn_transforms.passes.infer_sum_pool import InferSumPool
 from finn_transforms.passes.infer_thresholding import InferThresholding
 from finn_transforms.passes.infer_upsample import InferUpsample
 from finn_transforms.passes.infer_vvau import InferVVAU
@@ -39,6 +40,7 @@ __all__ = [
     "InferPool",
     "InferShapes",
     "InferSplit",
+    "InferSumPool",
     "InferThresholding",
     "InferUpsample",
     "InferVVAU",

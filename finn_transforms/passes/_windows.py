@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import onnx_ir as ir
+from qonnx.core.datatype import BaseDataType
 
 from finn_transforms.analysis.matching import NoMatchError, static_shape
 from finn_transforms.ops.convolution import Window
@@ -87,3 +88,36 @@ def insert_windows(before: ir.Node, stream: ir.Value, window: Window, *, depthwi
     size = window.kernel[0] * window.kernel[1] * channels
     output = Output(f"ConvolutionInputGenerator_{label}", (1, rows, columns, size), data_type)
     return insert_node(before, generator, [stream], output)
+
+
+def insert_pool(
+    before: ir.Node, stream: ir.Value, window: Window, function: str, output_type: BaseDataType
+) -> ir.Value:
+    """Insert a depthwise window generator and a ``Pool`` for an NHWC stream.
+
+    Args:
+        before: the node whose place they take.
+        stream: what they read.
+        window: the window.
+        function: ``MaxPool`` or ``AccPool``, a sum.
+        output_type: data type of the result, and of the running sum.
+    """
+    windows = insert_windows(before, stream, window, depthwise=True)
+    _, rows, columns, size = static_shape(windows)
+    channels = size // (window.kernel[0] * window.kernel[1])
+    operator = Operator.hardware(
+        "Pool",
+        Channels=channels,
+        PE=1,
+        KernelSize=list(window.kernel),
+        Function=function,
+        OutImgDims=[rows, columns],
+        InputDataType=integer_type_of(windows).name,
+        OutputDataType=output_type.name,
+        AccumBits=0 if function == "MaxPool" else int(output_type.bitwidth()),
+        Size=0,
+        BatchSize=1,
+        cpp_interface="hls_vector",
+    )
+    output = Output(f"Pool_{before.name or before.outputs[0].name}", (1, rows, columns, channels), output_type)
+    return insert_node(before, operator, [windows], output)

@@ -49,22 +49,32 @@ class InferGlobalAccPool(NodePass):
             raise NoMatchError(f"it sums {rank} dimensions over {axes}", "Sum images (1, C, H, W) over axes 2 and 3")
         if not attributes_of(node).get("keepdims", 1):
             raise NoMatchError("it drops the dimensions it sums over", "Keep them, and flatten afterwards")
-        data_type, old = integer_type_of(source), node.outputs[0]
-        _, channels, height, width = static_shape(source)
-        ends = range_of(data_type)
-        reachable = IntRange(height * width * ends.low, height * width * ends.high)
-        require_numbers(source)
-        sum_type = smallest_datatype(reachable)
-        stream = as_stream(node, source)
-        operator = Operator.hardware(
-            "GlobalAccPool",
-            NumChannels=channels,
-            PE=1,
-            inputDataType=data_type.name,
-            numInputVectors=[1, height, width],
-        )
-        output = Output(f"GlobalAccPool_{node.name or old.name}", (1, 1, 1, channels), sum_type)
-        result = insert_node(node, operator, [stream], output)
-        replace_by_stream(node, old, result)
-        retype(result, reachable, sum_type)
+        insert_global_acc_pool(node, source)
+        height, width = static_shape(source)[2:]
         return f"GlobalAccPool of {height} x {width} pixels"
+
+
+def insert_global_acc_pool(node: ir.Node, source: ir.Value) -> None:
+    """Let a ``GlobalAccPool`` of an image (1, C, H, W) take the place of a node.
+
+    Raises:
+        NoMatchError: the image is of bits that stand for -1 and 1.
+    """
+    require_numbers(source)
+    data_type, old = integer_type_of(source), node.outputs[0]
+    _, channels, height, width = static_shape(source)
+    ends = range_of(data_type)
+    reachable = IntRange(height * width * ends.low, height * width * ends.high)
+    sum_type = smallest_datatype(reachable)
+    stream = as_stream(node, source)
+    operator = Operator.hardware(
+        "GlobalAccPool",
+        NumChannels=channels,
+        PE=1,
+        inputDataType=data_type.name,
+        numInputVectors=[1, height, width],
+    )
+    output = Output(f"GlobalAccPool_{node.name or old.name}", (1, 1, 1, channels), sum_type)
+    result = insert_node(node, operator, [stream], output)
+    replace_by_stream(node, old, result)
+    retype(result, reachable, sum_type)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from math import prod
 from typing import ClassVar
 
 import numpy as np
@@ -15,7 +14,7 @@ from finn_transforms.ops.convolution import Window
 from finn_transforms.passes._edit import Operator, Output, input_of, insert_node, integer_type_of
 from finn_transforms.passes._nodes import NodePass
 from finn_transforms.passes._streams import as_stream, has_signs, integer_input, replace_by_stream
-from finn_transforms.passes._windows import insert_windows, read_window
+from finn_transforms.passes._windows import insert_pool, read_window
 
 
 class InferPool(NodePass):
@@ -54,7 +53,7 @@ class InferPool(NodePass):
         if any(window.pads):
             self._require_harmless_padding(values, window, (height, width))
         stream = as_stream(node, source) if activation is None else values
-        pooled = _insert_pool(node, insert_windows(node, stream, window, depthwise=True), window)
+        pooled = insert_pool(node, stream, window, "MaxPool", integer_type_of(stream))
         if activation is None:
             replace_by_stream(node, node.outputs[0], pooled)
             return "depthwise input generator and Pool"
@@ -90,28 +89,6 @@ def _insert_activation(before: ir.Node, activation: ir.Node, stream: ir.Value) -
     operator = Operator(activation.op_type, attributes, activation.domain)
     output = Output(f"{activation.name}_pooled", shape, integer_type_of(activation.outputs[0]))
     return insert_node(before, operator, [stream, input_of(activation, 1)], output)
-
-
-def _insert_pool(before: ir.Node, stream: ir.Value, window: Window) -> ir.Value:
-    """Insert a ``Pool`` for a stream of windows."""
-    _, rows, columns, size = static_shape(stream)
-    channels, data_type = size // prod(window.kernel), integer_type_of(stream)
-    operator = Operator.hardware(
-        "Pool",
-        Channels=channels,
-        PE=1,
-        KernelSize=list(window.kernel),
-        Function="MaxPool",
-        OutImgDims=[rows, columns],
-        InputDataType=data_type.name,
-        OutputDataType=data_type.name,
-        AccumBits=0,
-        Size=0,
-        BatchSize=1,
-        cpp_interface="hls_vector",
-    )
-    output = Output(f"Pool_{before.name or before.outputs[0].name}", (1, rows, columns, channels), data_type)
-    return insert_node(before, operator, [stream], output)
 
 
 def _sees_padding_only(axis: int, size: int, window: Window) -> bool:

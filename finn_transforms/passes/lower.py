@@ -22,6 +22,7 @@ from finn_transforms.passes.infer_padding import InferPadding
 from finn_transforms.passes.infer_pool import InferPool
 from finn_transforms.passes.infer_shapes import InferShapes
 from finn_transforms.passes.infer_split import InferSplit
+from finn_transforms.passes.infer_sum_pool import InferSumPool
 from finn_transforms.passes.infer_thresholding import InferThresholding
 from finn_transforms.passes.infer_upsample import InferUpsample
 from finn_transforms.passes.infer_vvau import InferVVAU
@@ -62,6 +63,7 @@ def hardware_passes(*, bound: Bound | None = "exact", overflow: Overflow = "any_
         DropUnusedBits(),
         LiftSequences(),
         InferThresholding(),
+        InferSumPool(),
         InferVVAU(),
         InferMVAU(),
         InferDeconv(),

@@ -27,6 +27,7 @@ from finn_transforms.passes import (
     InferPadding,
     InferPool,
     InferSplit,
+    InferSumPool,
     InferThresholding,
     InferUpsample,
     InferVVAU,
@@ -38,6 +39,7 @@ from tests.support.graphs import copy_of, wrapper
 
 STAGES = (
     InferThresholding,
+    InferSumPool,
     InferVVAU,
     InferMVAU,
     InferDeconv,
