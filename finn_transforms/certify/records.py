@@ -213,7 +213,7 @@ def _check_minimality(record: dict[str, Any]) -> str:
     lowest, highest = record["lowest"]["value"], record["highest"]["value"]
     if ends[0] < 0 <= lowest:
         raise BrokenError("it is said to be minimal, but no sum is negative and the type has a sign")
-    if ends == (0, 1):
+    if ends in ((0, 1), (-1, 0)):
         return "no type is narrower"
     value = {"lowest": lowest, "highest": highest}.get(record["shown_by"])
     half = (-(-ends[0] // 2), ends[1] // 2)

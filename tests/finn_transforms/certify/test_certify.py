@@ -18,6 +18,7 @@ from finn_transforms.certify import CertificateError, Verdict, certify
 from finn_transforms.passes import MinimizeAccumulators
 from finn_transforms.report import certificates
 from tests.support import accumulating_layers as layers
+from tests.support.small import hardware_layer
 from tests.support.small_network import CONTRACT_BITS, CONTRACT_LAYER, save_small_network, small_network
 
 
@@ -207,3 +208,13 @@ def narrow(node: ir.Node, record: dict[str, Any]) -> str:
     if node.op_type in {"GlobalAccPool", "Pool"}:
         set_datatype(node.outputs[0], narrower)
     return narrower
+
+
+@pytest.mark.parametrize(("weight", "expected"), [(0, "BINARY"), (1, "BINARY"), (-1, "INT1")])
+def test_one_bit_is_the_least(weight: int, expected: str) -> None:
+    model = hardware_layer([[weight]], input_type="BINARY", weight_type="INT2")
+    MinimizeAccumulators(byte_align_outputs=False)(model)
+    document = certificates(model)
+    assert record_of(document, 0)["data_type"] == expected
+    (verdict,) = certify(ir.serde.serialize_model(model), document)
+    assert (verdict.ok, verdict.minimal, verdict.detail.split("; ")[-1]) == (True, True, "no type is narrower")
