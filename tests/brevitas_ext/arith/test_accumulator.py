@@ -149,3 +149,11 @@ def test_bad_arguments_are_named(weights, low, high, error, message) -> None:  #
 def test_sizes_must_be_positive(k: int) -> None:
     with pytest.raises(ValueError, match="k: expected a positive integer"):
         datatype_bound(k, 4, 4, input_signed=False)
+
+
+def test_channels_that_read_inputs_of_their_own() -> None:
+    weights, low, high = [[1, -2], [3, 0]], [[0, 1], [-1, 5]], [[2, 4], [1, 6]]
+    lowest, highest = dot_extremes(weights, low, high)
+    assert (list(lowest), list(highest)) == ([-8, -3], [0, 3])
+    lowest, highest = dot_extremes(weights, low, high, partial_sums=True)
+    assert (list(lowest), list(highest)) == ([-8, -3], [2, 3])
