@@ -69,7 +69,8 @@ class Unit:
         """Return the lowest and highest value of each term, (C, K), in a type that holds their sums."""
         kind = self._integer_type()
         shape = (self.channels, self.low.shape[-1])
-        low, high = (np.broadcast_to(side.astype(kind), shape) for side in (self.low, self.high))
+        low: Ints = np.broadcast_to(self.low.astype(kind), shape)
+        high: Ints = np.broadcast_to(self.high.astype(kind), shape)
         if self.counts:
             if self.weights is None:
                 return low * 0, low * 0 + 1

@@ -45,7 +45,7 @@ def retype(value: ir.Value, reachable: IntRange, data_type: BaseDataType) -> boo
         if index == 0 and _moves_data(reader):
             for output in reader.outputs:
                 changed |= retype(output, reachable, data_type)
-        elif (derived := _derived_type(reader)) is not None:
+        elif (derived := derived_type(reader)) is not None:
             changed |= retype(reader.outputs[0], range_of(derived), derived)
     return changed
 
@@ -65,6 +65,21 @@ def refuse_fixed_readers(value: ir.Value) -> None:
         if index == 0 and _moves_data(reader):
             for output in reader.outputs:
                 refuse_fixed_readers(output)
+
+
+def derived_type(node: ir.Node) -> BaseDataType | None:
+    """Return the type that FINN derives for the output of a layer from its inputs' types; None where it does not."""
+    if not is_hardware(node):
+        return None
+    attributes = attributes_of(node)
+    if layer_type(node) == "StreamingConcat" and "inputDataTypes" in attributes:
+        ranges = [range_of(named(name)) for name in attributes["inputDataTypes"]]
+        return smallest_datatype(IntRange(min(0, *(each.low for each in ranges)), max(each.high for each in ranges)))
+    if layer_type(node) == "GlobalAccPool" and len(attributes.get("numInputVectors", ())) > 1:
+        element, pixels = named(attributes["inputDataType"]), attributes["numInputVectors"][-2:]
+        extreme = int(np.prod(pixels)) * int(element.min() if element.signed() else element.max())
+        return DataType.get_smallest_possible(extreme)
+    return None
 
 
 def annotate(value: ir.Value, data_type: BaseDataType) -> bool:
@@ -136,21 +151,6 @@ def _set_one_of(node: ir.Node, attribute: str, index: int, data_type: BaseDataTy
     names[index] = data_type.name
     node.attributes[attribute] = ir.AttrStrings(attribute, names)
     return True
-
-
-def _derived_type(node: ir.Node) -> BaseDataType | None:
-    """Return the type that FINN derives for the output of a layer from its inputs' types; None where it does not."""
-    if not is_hardware(node):
-        return None
-    attributes = attributes_of(node)
-    if layer_type(node) == "StreamingConcat" and "inputDataTypes" in attributes:
-        ranges = [range_of(named(name)) for name in attributes["inputDataTypes"]]
-        return smallest_datatype(IntRange(min(0, *(each.low for each in ranges)), max(each.high for each in ranges)))
-    if layer_type(node) == "GlobalAccPool":
-        element, pixels = named(attributes["inputDataType"]), attributes["numInputVectors"][-2:]
-        extreme = int(np.prod(pixels)) * int(element.min() if element.signed() else element.max())
-        return DataType.get_smallest_possible(extreme)
-    return None
 
 
 def _moves_data(node: ir.Node) -> bool:

@@ -27,7 +27,7 @@ from finn_transforms.analysis.matching import NoMatchError, is_hardware, layer_t
 from finn_transforms.analysis.ranges import integer_ranges
 from finn_transforms.analysis.weights import can_change, has_thresholds, weight_rows
 from finn_transforms.passes._base import HardwarePass, HardwarePassResult
-from finn_transforms.passes._retype import fit, refuse_fixed_readers, retype, set_integer, set_type
+from finn_transforms.passes._retype import derived_type, fit, refuse_fixed_readers, retype, set_integer, set_type
 
 Bound: TypeAlias = Literal["exact", "weights", "datatype"]
 
@@ -113,7 +113,7 @@ class MinimizeAccumulators(HardwarePass):
             changed = written is not None
             data_type = written or data_type
         else:
-            data_type = smallest_datatype(reachable)
+            data_type = derived_type(node) or smallest_datatype(reachable)
             changed = _write_other(node, reachable, data_type)
         changed |= self._state_overflow(node)
         if not changed:
@@ -185,5 +185,6 @@ def _write_other(node: ir.Node, reachable: IntRange, data_type: BaseDataType) ->
             changed |= set_type(node, "OutputDataType", data_type)
             changed |= retype(node.outputs[0], reachable, data_type)
         return changed
-    # FINN derives the type of a GlobalAccPool from its input's, which is told where the input is computed.
-    return False
+    # FINN derives the type of a GlobalAccPool, which cannot be chosen.
+    derived = derived_type(node)
+    return derived is not None and retype(node.outputs[0], reachable, derived)

@@ -109,7 +109,7 @@ def global_sum() -> ir.Model:
     stream = Streams((1, 3, 3, 2), "INT4")
     codes = away_from_zero(stream, (1, 3, 3, 2))
     shape = {"NumChannels": 2, "numInputVectors": [1, 3, 3]}
-    return stream.done(stream.layer("GlobalAccPool", [codes], (1, 1, 1, 2), "UINT5", inputDataType="UINT2", **shape))
+    return stream.done(stream.layer("GlobalAccPool", [codes], (1, 1, 1, 2), "INT32", inputDataType="UINT2", **shape))
 
 
 ALL: dict[str, Callable[[], ir.Model]] = {
