@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterator
+from typing import Any, NamedTuple
 
 import numpy as np
 import onnx_ir as ir
@@ -19,17 +20,58 @@ from finn_transforms.analysis.weights import can_change
 _COPIES = {"DuplicateStreams", "Transpose"}
 
 
-def difference(node: ir.Node, known: Known) -> Box | None:
-    """Return the range of a difference; exact where it stands for a function that rises and falls."""
+class CountedPair(NamedTuple):
+    """Two layers of thresholds that count one and the same value, of which one count is taken from the other."""
+
+    rising: ir.Node
+    falling: ir.Node
+    source: Box
+
+
+class Differences(NamedTuple):
+    """Everything that the difference of two counts of one channel can be: it changes nowhere but at thresholds."""
+
+    points: NDArray[Any]
+    rising: NDArray[Any]
+    falling: NDArray[Any]
+
+
+def counted_pair(node: ir.Node, known: Known) -> CountedPair | None:
+    """Return the two counts that a subtraction takes from each other, None where they are not of one value."""
     counts = [_counting(value) for value in node.inputs]
     rising, falling = counts if len(counts) == 2 else (None, None)
     if rising is None or falling is None or _origin(rising.inputs[0]) is not _origin(falling.inputs[0]):
-        return subtraction(node, known)
+        return None
     source = None if rising.inputs[0] is None else known.get(rising.inputs[0])
-    if source is None:
+    return None if source is None else CountedPair(rising, falling, source)
+
+
+def differences_of(pair: CountedPair) -> Iterator[Differences]:
+    """Yield, for each channel, the codes of both sides at every value where either changes."""
+    nodes = (pair.rising, pair.falling)
+    channels = int(attributes_of(pair.rising)["NumChannels"])
+    sides = [np.asarray(constant(node.inputs[1]), dtype=np.float64) for node in nodes]
+    rows = [np.broadcast_to(side, (channels, side.shape[1])) for side in sides]
+    biases = [int(attributes_of(node).get("ActVal", 0)) for node in nodes]
+    ends = [end.astype(np.float64) for end in pair.source.along(pair.source.low.ndim - 1, channels)]
+    for up, down, low, high in zip(*rows, *ends, strict=True):
+        changes = np.ceil(np.concatenate([up, down]))
+        points = np.concatenate([[low], changes[(changes > low) & (changes <= high)]])
+        codes = [
+            np.searchsorted(row, points, side="right") + bias for row, bias in zip((up, down), biases, strict=True)
+        ]
+        yield Differences(points, *codes)
+
+
+def difference(node: ir.Node, known: Known) -> Box | None:
+    """Return the range of a difference; exact where it stands for a function that rises and falls."""
+    pair = counted_pair(node, known)
+    if pair is None:
         return subtraction(node, known)
-    low, high = _extremes(source, rising, falling)
-    return Box.of(*(end.reshape((1,) * (source.low.ndim - 1) + (-1,)) for end in (low, high)))
+    found = [each.rising - each.falling for each in differences_of(pair)]
+    shape = (1,) * (pair.source.low.ndim - 1) + (-1,)
+    low, high = (np.array([int(end(each)) for each in found], dtype=object) for end in (np.min, np.max))
+    return Box.of(low.reshape(shape), high.reshape(shape))
 
 
 def _counting(value: ir.Value | None) -> ir.Node | None:
@@ -49,22 +91,6 @@ def _origin(value: ir.Value | None) -> ir.Value | None:
         value = node.inputs[0]
         node = None if value is None else value.producer()
     return value
-
-
-def _extremes(source: Box, rising: ir.Node, falling: ir.Node) -> tuple[NDArray[Any], NDArray[Any]]:
-    """Return the lowest and highest difference (C,): it changes nowhere but at thresholds."""
-    sides = [np.asarray(constant(node.inputs[1]), dtype=np.float64) for node in (rising, falling)]
-    bias = int(attributes_of(rising).get("ActVal", 0)) - int(attributes_of(falling).get("ActVal", 0))
-    channels = int(attributes_of(rising)["NumChannels"])
-    rows = [np.broadcast_to(side, (channels, side.shape[1])) for side in sides]
-    ends = [end.astype(np.float64) for end in source.along(source.low.ndim - 1, channels)]
-    found = np.empty((2, channels), dtype=np.int64)
-    for channel, (up, down, low, high) in enumerate(zip(*rows, *ends, strict=True)):
-        changes = np.ceil(np.concatenate([up, down]))
-        points = np.concatenate([[low], changes[(changes > low) & (changes <= high)]])
-        differences = np.searchsorted(up, points, side="right") - np.searchsorted(down, points, side="right")
-        found[:, channel] = differences.min(), differences.max()
-    return found[0] + bias, found[1] + bias
 
 
 DIFFERENCES: dict[str, Rule] = {"ElementwiseSub": difference}

@@ -12,6 +12,7 @@ import onnx
 from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 
 from finn_transforms.certify.contracts import check_contracts
+from finn_transforms.certify.counts import read_pair
 from finn_transforms.certify.graph import Graph, Layer, read_graph, type_range
 from finn_transforms.certify.records import BrokenError, Terms, check_record
 from finn_transforms.certify.spans import Spans, combine, find_spans, operand_spans, pool_elements
@@ -142,6 +143,9 @@ def _terms(graph: Graph, layer: Layer, spans: Spans) -> Terms | None:
         unit = read_unit(graph, layer, spans)
         return None if unit is None else Terms(unit=unit)
     if layer.kind in _ELEMENTWISE:
+        pair = read_pair(graph, layer, spans)
+        if pair is not None:
+            return Terms(pair=pair)
         operands = operand_spans(graph, layer, spans)
         if operands is None or len(operands) != 2:
             return None

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from finn_transforms.certify.counts import Pair
 from finn_transforms.certify.graph import type_range
 from finn_transforms.certify.sums import Span, Unit
 
@@ -21,12 +22,13 @@ class BrokenError(Exception):
 
 @dataclass(frozen=True)
 class Terms:
-    """What a layer adds up: the terms of a unit or pool, or two operands and how they are combined."""
+    """What a layer adds up: terms of a unit or pool, two operands and how they are combined, or two counts."""
 
     unit: Unit | None = None
     pooled: bool = False
     operands: tuple[Span, ...] = ()
     combine: Callable[[Span, Span], Span] | None = None
+    pair: Pair | None = None
 
 
 def check_record(terms: Terms, record: dict[str, Any]) -> str:
@@ -37,6 +39,8 @@ def check_record(terms: Terms, record: dict[str, Any]) -> str:
     """
     if terms.unit is not None:
         notes = _check_unit(terms.unit, terms.pooled, record)
+    elif terms.pair is not None:
+        notes = _check_pair(terms.pair, record)
     else:
         notes = _check_operands(terms, record)
     return "; ".join([*notes, _check_minimality(record)])
@@ -200,6 +204,29 @@ def _check_operands(terms: Terms, record: dict[str, Any]) -> list[str]:
         if not inside or int(terms.combine(*point).low[0]) != witness["value"] or witness["value"] != found:
             raise BrokenError(f"channel {channel}: the {side} result is {found}, the witness gives {witness['value']}")
     return [*notes, f"every result fits: [{result.low.min()}, {result.high.max()}]"]
+
+
+def _check_pair(pair: Pair, record: dict[str, Any]) -> list[str]:
+    notes = []
+    certified = [np.array(numbers(record["inputs"][side]), dtype=object) for side in ("low", "high")]
+    implied = (pair.source.low, pair.source.high)
+    if any(np.any(ours != theirs) for ours, theirs in zip(implied, certified, strict=True)):
+        if pair.source.derived or np.any(certified[0] < implied[0]) or np.any(certified[1] > implied[1]):
+            raise BrokenError("the value that it counts has another range in the graph than in the certificate")
+        notes.append("the graph says no more of its input than its annotated type, and the certificate")
+        pair = replace(pair, source=Span(*certified))
+    found = pair.span()
+    _check_fit(record, found.low, found.high)
+    for side, value in (("lowest", int(found.low.min())), ("highest", int(found.high.max()))):
+        witness = record[side]
+        channel, source = witness["channel"], witness["source"]
+        low, high = pair.range_of(channel)
+        first, second = pair.codes(channel, source)
+        if not low <= source <= high or not first - second == witness["value"] == value:
+            raise BrokenError(
+                f"channel {channel}: the {side} difference is {value}, the witness {source} gives {first - second}"
+            )
+    return [*notes, f"every result fits: [{found.low.min()}, {found.high.max()}]"]
 
 
 def _check_minimality(record: dict[str, Any]) -> str:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from finn_transforms.certify.counts import read_pair
 from finn_transforms.certify.graph import Graph, Layer, integers, type_range
 from finn_transforms.certify.sums import Span, read_unit
 
@@ -200,6 +201,10 @@ def _global_sum(graph: Graph, layer: Layer, spans: Spans) -> Span | None:
 
 def _elementwise(graph: Graph, layer: Layer, spans: Spans) -> Span | None:
     operands = operand_spans(graph, layer, spans)
+    pair = read_pair(graph, layer, spans)
+    if pair is not None and operands is not None:
+        found = pair.span()
+        return _along(found.low, found.high, operands[0].low.ndim, found.derived)
     if operands is None or len(operands) != 2 or layer.inputs[0] == layer.inputs[1]:
         return None
     return combine(layer.kind, *operands)

@@ -24,9 +24,17 @@ from finn_transforms.analysis.box import Box
 from finn_transforms.analysis.datatypes import datatype, named, smallest_datatype
 from finn_transforms.analysis.matching import FINN_ACCUMULATOR, NoMatchError, is_hardware, layer_type
 from finn_transforms.analysis.ranges import integer_ranges
+from finn_transforms.analysis.ranges_differences import counted_pair
 from finn_transforms.analysis.ranges_rules import operand
 from finn_transforms.analysis.weights import can_change, has_thresholds, weight_rows
-from finn_transforms.report.witnesses import elementwise_witness, per_input, pool_witness, run_lengths, unit_witness
+from finn_transforms.report.witnesses import (
+    difference_witness,
+    elementwise_witness,
+    per_input,
+    pool_witness,
+    run_lengths,
+    unit_witness,
+)
 
 CERTIFICATE_VERSION = 1
 
@@ -43,7 +51,8 @@ def certificates(model: ir.Model) -> dict[str, Any]:
     - ``data_type``, its type; ``overflow``, what fits it: every partial sum in any order, or (``"wrap"``) the
       final sum;
     - ``inputs``: ``low`` and ``high`` of each input before padding; of a vector-vector unit per channel; of a pool
-      one per channel or for all; of an element-wise layer one per operand and channel;
+      one per channel or for all; of an element-wise layer one per operand and channel; of a difference of two counts
+      of one value those of the value, per channel or for all;
     - ``weights``: SHA-256 of the integers and their layout, None where there are none or they can change;
     - ``lowest`` and ``highest``: the extremes with witnesses, see `unit_witness`;
     - ``minimal``: whether no narrower type would do; ``shown_by``: the witness that overflows one bit less;
@@ -76,6 +85,10 @@ def _record(node: ir.Node, accumulator: Accumulator, ranges: dict[ir.Value, Box]
             return None
         inputs = _ends(products.inputs if products.read is None else products.read, accumulator.k)
         lowest, highest = (unit_witness(node, accumulator, overflow, upward=up) for up in (False, True))
+    elif kind == "ElementwiseSub" and (pair := counted_pair(node, ranges)) is not None:
+        source = _channels(pair.source)
+        inputs = {side: run_lengths(getattr(source, side)) for side in ("low", "high")}
+        lowest, highest = (difference_witness(pair, upward=up) for up in (False, True))
     elif kind in ELEMENTWISE:
         operands = [operand(node, index, ranges) for index in (0, 1)]
         boxes = [_channels(box) for box in operands if box is not None]

@@ -14,7 +14,7 @@ from finn_transforms.analysis.accumulators import Accumulator, Overflow
 from finn_transforms.analysis.attributes import attributes_of
 from finn_transforms.analysis.box import Box
 from finn_transforms.analysis.datatypes import named, range_of
-from finn_transforms.analysis.products import Products
+from finn_transforms.analysis.ranges_differences import CountedPair, differences_of
 from finn_transforms.analysis.taps import Pattern
 from finn_transforms.analysis.weights import can_change, weight_rows
 
@@ -107,6 +107,22 @@ def elementwise_witness(boxes: Sequence[Box], operation: Any, *, upward: bool) -
     return {"value": int(value), "channel": channel, "inputs": run_lengths([left, right]), "first": "1*2"}
 
 
+def difference_witness(pair: CountedPair, *, upward: bool) -> Witness:
+    """Return the value whose two counts differ most, upwards or downwards, as ``source``, and the counts."""
+    found = [(each, each.rising - each.falling) for each in differences_of(pair)]
+    ends = [values.max() if upward else values.min() for _, values in found]
+    channel = int(np.argmax(ends) if upward else np.argmin(ends))
+    codes, values = found[channel]
+    at = int(np.argmax(values) if upward else np.argmin(values))
+    return {
+        "value": int(values[at]),
+        "channel": channel,
+        "inputs": run_lengths([codes.rising[at], codes.falling[at]]),
+        "first": "1*2",
+        "source": int(codes.points[at]),
+    }
+
+
 def _row(side: NDArray[Any], channel: int) -> NDArray[Any]:
     return side if side.ndim == 1 else side[channel]
 
@@ -126,6 +142,3 @@ def _sum(best: Sequence[tuple[int, int, int]], pattern: Pattern, overflow: Overf
     if overflow == "wrap":
         return [bool(real) for real in pattern]
     return [bool(real) and (term > 0 if upward else term < 0) for (term, *_), real in zip(best, pattern, strict=True)]
-
-
-__all__ = ["Products", "Witness", "elementwise_witness", "per_input", "pool_witness", "run_lengths", "unit_witness"]

@@ -91,6 +91,22 @@ def residual() -> ir.Model:
     return stream.done(stream.layer("ElementwiseSub", [codes, sums], (1, 1, 1, 2), "INT32", **types))
 
 
+def hump() -> ir.Model:
+    """Return the difference of two counts of one value, which rises and falls."""
+    stream = Streams((1, 1, 1, 2), "INT4")
+    options = {"NumChannels": 2, "outputDataType": "UINT2", "inputDataType": "INT4"}
+    counts = [
+        stream.layer(
+            "Thresholding", ["x", stream.constant(rows, "t", "INT4")], (1, 1, 1, 2), "UINT2", ActVal=0, **options
+        )
+        for rows in ([[-5, -3, 0], [-4, 2, 2]], [[1, 3, 5], [3, 4, 6]])
+    ]
+    types = {"lhs_dtype": "UINT2", "rhs_dtype": "UINT2", "out_dtype": "INT32"}
+    stream.nodes[-1].name = "second"
+    difference = stream.layer("ElementwiseSub", counts, (1, 1, 1, 2), "INT32", **types)
+    return stream.done(unit("MVAU", stream, difference, [[1, -1], [2, 1]], "INT3", inputDataType="INT32"))
+
+
 def scaled() -> ir.Model:
     stream = Streams((1, 1, 1, 2), "INT4")
     types = {"lhs_dtype": "INT4", "rhs_dtype": "INT4", "out_dtype": "INT32"}
@@ -119,6 +135,7 @@ ALL: dict[str, Callable[[], ir.Model]] = {
     "cancelling": cancelling,
     "dense": dense,
     "global sum": global_sum,
+    "hump": hump,
     "padded": lambda: padded("MVAU"),
     "padded depthwise": lambda: padded("VVAU"),
     "popcount": popcount,
