@@ -48,10 +48,10 @@ class TensorComparison:
         name: the model's tensor.
         reference: the reference's.
         layer: the model's layer that computes it.
-        kind: ``"quantizer"`` where integers are compared, ``"output"`` where real numbers are.
+        kind: ``"quantizer"`` where integers are compared, ``"output"`` where real numbers are, within the accuracy of
+            float32.
         elements: values compared.
-        ties: values that differ because the reference lies at a rounding boundary (an output: by the rounding of
-            float32).
+        ties: integers that differ because the reference lies at a rounding boundary.
         errors: values that differ otherwise.
         differences: some of the values that differ.
     """

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import prod
 from typing import Any
 
 import numpy as np
@@ -69,10 +68,13 @@ class Point:
         own = integers.transpose(0, 2, 3, 1) if self.channels_last else integers
         return np.asarray(own * self.scale)
 
-    def size(self) -> int | None:
-        """Return the number of integers of one sample, or None where the shape is not known."""
+    def shape(self) -> tuple[int, ...] | None:
+        """Return the shape of one sample, channels first and without axes of size 1, or None where it is not known."""
         sizes = self._sizes()
-        return None if sizes is None else prod(sizes)
+        if sizes is None:
+            return None
+        order = (sizes[-1], *sizes[:-1]) if self.channels_last else sizes
+        return tuple(size for size in order if size != 1)
 
     def _sizes(self) -> tuple[int, ...] | None:
         shape = self.value.shape
@@ -88,7 +90,7 @@ def points_of(model: ir.Model) -> list[Point]:
             if constant(node.inputs[0]) is None and scale is not None:
                 points.append(Point(node, scale))
         elif is_hardware(node) and _has_thresholds(node):
-            points.append(Point(node, np.float64(1)))
+            points.append(Point(node, np.ones(())))
     return points
 
 
@@ -108,7 +110,8 @@ def align(model: list[Point], reference: list[Point]) -> tuple[list[tuple[Point,
     """Return the pairs (model, reference) in the reference's order, and the names of what has no counterpart.
 
     A quantizer keeps its name from export to hardware: ``x``, ``x_int``, ``Thresholding_x_int``.  Where no more than
-    the order is left, because a tool gave new names, equal numbers of tensors are paired by it.
+    the order is left, because a tool gave new names, equal numbers of tensors are paired by it.  Tensors of other
+    shapes have no counterpart: something that moves data, e.g. a pixel shuffle, changed sides with the quantizer.
     """
     by_name: dict[str, Point] = {}
     for point in model:
@@ -117,10 +120,10 @@ def align(model: list[Point], reference: list[Point]) -> tuple[list[tuple[Point,
     pairs, taken = [], set()
     for theirs in reference:
         ours = next((by_name[key] for key in _keys(theirs) if key in by_name), None)
-        if ours is not None and id(ours) not in taken and _same_size(ours, theirs):
+        if ours is not None and id(ours) not in taken and _same_shape(ours, theirs):
             pairs.append((ours, theirs))
             taken.add(id(ours))
-    if len(model) == len(reference) != len(pairs) and all(map(_same_size, model, reference)):
+    if len(model) == len(reference) != len(pairs) and all(map(_same_shape, model, reference)):
         return list(zip(model, reference, strict=True)), []
     matched = {id(point) for pair in pairs for point in pair}
     return pairs, [point.name for point in (*reference, *model) if id(point) not in matched]
@@ -138,5 +141,5 @@ def _original(name: str) -> str:
     return name.removeprefix(_PREFIX).removesuffix(_SUFFIX)
 
 
-def _same_size(one: Point, other: Point) -> bool:
-    return None in (sizes := (one.size(), other.size())) or sizes[0] == sizes[1]
+def _same_shape(one: Point, other: Point) -> bool:
+    return None in (shapes := (one.shape(), other.shape())) or shapes[0] == shapes[1]

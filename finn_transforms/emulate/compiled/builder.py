@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,6 +13,12 @@ from onnx import helper, numpy_helper
 
 CONTRIB = "com.microsoft"
 _OPSET, _IR_VERSION = 19, 9
+
+
+def run(session: onnxruntime.InferenceSession, feeds: Mapping[str, NDArray[Any]]) -> list[NDArray[Any]]:
+    """Return all outputs of a session, whose tensors are dense."""
+    outputs: list[NDArray[Any]] = session.run(None, feeds)  # type: ignore[assignment]
+    return outputs
 
 
 class Builder:

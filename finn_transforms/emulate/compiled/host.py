@@ -17,7 +17,15 @@ from finn_transforms.analysis.constants import constant
 from finn_transforms.analysis.matching import NoMatchError
 from finn_transforms.analysis.quantizer import Quantizer, read_quantizer
 from finn_transforms.emulate.compiled.builder import Builder
-from finn_transforms.emulate.compiled.stream import UINT8_HIGHEST, CannotCompileError, Stream, ends, float64
+from finn_transforms.emulate.compiled.stream import (
+    UINT8_HIGHEST,
+    CannotCompileError,
+    Stream,
+    ends,
+    float32,
+    float64,
+    settled,
+)
 
 # onnxruntime broadcasts row by row, which takes longer than the addition below this length.
 _SHORT_ROW = 32
@@ -26,15 +34,30 @@ ARITHMETIC = {"Add", "Div", "Mul", "Sub"}
 """Operators whose float64 results IEEE 754 defines, so that onnxruntime and numpy agree bit for bit."""
 
 
+SELECTING = {"Clip", "Neg", "Relu"}
+"""Operators that round nothing."""
+
+
+def selecting(builder: Builder, node: ir.Node, source: Stream) -> Stream:
+    """Add an operator of `SELECTING` on real numbers."""
+    names = [float64(builder, settled(builder, source)).name]
+    for value in node.inputs[1:]:
+        array = constant(value)
+        if value is not None and (array is None or array.size != 1):
+            raise CannotCompileError(f"{node.op_type} {node.name!r}: expected a constant number as limit")
+        names.append("" if array is None else builder.constant(array.astype(np.float64).reshape(())))
+    return Stream(name=builder.node(node.op_type, names), kind="float64", rank=source.rank)
+
+
 def arithmetic(builder: Builder, node: ir.Node, operands: list[Stream | None]) -> Stream:
     """Add an element-wise operator on real numbers."""
     streams = [operand for operand in operands if operand is not None]
     constants = [constant(value) for value, operand in zip(node.inputs, operands, strict=True) if operand is None]
     if len(streams) == 1 and len(constants) == 1 and constants[0] is not None:
-        return _with_constant(builder, node, streams[0].plain(), constants[0])
+        return _with_constant(builder, node, settled(builder, streams[0]), constants[0])
     if len(streams) != len(operands):
         raise CannotCompileError(f"{node.op_type} {node.name!r}: its input is neither computed nor constant")
-    names = [float64(builder, stream.plain()).name for stream in streams]
+    names = [float64(builder, settled(builder, stream)).name for stream in streams]
     return Stream(name=builder.node(node.op_type, names), kind="float64", rank=max(stream.rank for stream in streams))
 
 
@@ -95,9 +118,8 @@ def quantizer(builder: Builder, node: ir.Node, source: Stream, divided: tuple[St
         positive = builder.node("GreaterOrEqual", [float64(builder, source).name, builder.constant(np.float64(0))])
         code, factor = builder.cast(positive, np.uint8), 2
     else:
-        code, factor = None if divided is None else _in_float32(builder, read, *divided), 1
-        if code is None:
-            code = _in_float64(builder, read, float64(builder, source).name)
+        exact = None if divided is None else _in_float32(builder, read, *divided)
+        code, factor = exact or _in_float64(builder, read, float64(builder, source).name), 1
     return Stream(name=code, kind="uint8", rank=source.rank, low=low, high=high, factor=factor, offset=int(low[0]))
 
 
@@ -184,7 +206,7 @@ _ROUNDINGS: dict[Rounding, Any] = {
 
 def moved(builder: Builder, node: ir.Node, source: Stream) -> Stream:
     """Add a layer that only moves data; the batch stays free."""
-    source = source.plain()
+    source = settled(builder, source)
     attributes, shape = attributes_of(node), node.outputs[0].shape
     if node.op_type == "Identity":
         return source
@@ -192,6 +214,10 @@ def moved(builder: Builder, node: ir.Node, source: Stream) -> Stream:
     if node.op_type == "Transpose":
         permutation = attributes.get("perm", list(range(source.rank))[::-1])
         return source.renamed(builder.node("Transpose", [source.name], perm=list(permutation)))
+    if node.op_type == "DepthToSpace":
+        exact = float64(builder, source) if source.kind == "float64" or source.low is None else float32(builder, source)
+        options = {name: attributes[name] for name in ("blocksize", "mode") if name in attributes}
+        return exact.renamed(builder.node("DepthToSpace", [exact.name], **options))
     if shape is None or not shape.is_static() or shape.numpy()[0] != 1:
         raise CannotCompileError(f"{node.op_type} {node.name!r}: expected a shape that begins with 1, found {shape}")
     sizes = [-1, *shape.numpy()[1:]]
@@ -199,4 +225,4 @@ def moved(builder: Builder, node: ir.Node, source: Stream) -> Stream:
     return replace(source, name=result, rank=len(sizes))
 
 
-MOVES = {"Flatten", "Identity", "Reshape", "Squeeze", "Transpose", "Unsqueeze"}
+MOVES = {"DepthToSpace", "Flatten", "Identity", "Reshape", "Squeeze", "Transpose", "Unsqueeze"}

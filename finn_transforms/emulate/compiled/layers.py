@@ -14,7 +14,7 @@ from finn_transforms.emulate.compiled.builder import CONTRIB, Builder
 from finn_transforms.emulate.compiled.host import clip
 from finn_transforms.emulate.compiled.requantize import INT8_HIGHEST, fit_requantization, stored_weights
 from finn_transforms.emulate.compiled.steps import Steps
-from finn_transforms.emulate.compiled.stream import UINT8_HIGHEST, Stream, check_float32, float32
+from finn_transforms.emulate.compiled.stream import UINT8_HIGHEST, Stream, check_float32, float32, zero_code
 
 Ints = NDArray[np.int64]
 
@@ -29,6 +29,7 @@ class Dot:
         weights: (K, C) integers that meet the input's values; of a depthwise layer (KH * KW, C).
         low: (C,) lowest sum (or number of equal bits) that occurs.
         high: (C,) highest one.
+        depthwise: whether every output sees one channel.
         counts_matches: whether the layer gives the number of equal bits instead of the sum.
     """
 
@@ -37,12 +38,8 @@ class Dot:
     weights: Ints
     low: Ints
     high: Ints
+    depthwise: bool = False
     counts_matches: bool = False
-
-    @property
-    def depthwise(self) -> bool:
-        """Whether every output sees one channel."""
-        return self.source.window is not None and self.source.window.depthwise
 
     def code_weights(self) -> tuple[Ints, Ints]:
         """Return weights (K, C) and constants (C,) for the input's uint8 codes."""
@@ -60,15 +57,14 @@ def thresholded_dot(builder: Builder, dot: Dot, thresholds: Ints) -> Stream | No
         uint8 counts, their range from 0.
     """
     source = dot.source
-    if source.kind != "uint8":
+    if source.kind != "uint8" or (dot.depthwise and source.window is None):
         return None
-    zero = -source.offset // source.factor
     # Padding adds the integer 0, whose code the kernel has to know.
-    at_zero = zero * source.factor == -source.offset and 0 <= zero <= UINT8_HIGHEST and not dot.counts_matches
-    if any(source.pads) and not at_zero:
+    zero = None if dot.counts_matches else zero_code(source)
+    if any(source.pads) and zero is None:
         return None
     weights, constants = dot.code_weights()
-    if at_zero:
+    if zero is not None:
         constants = np.zeros_like(constants)
     steps = Steps(thresholds=thresholds, low=dot.low, high=dot.high)
     found = fit_requantization(weights, constants, source.highest_code, steps)
@@ -76,7 +72,7 @@ def thresholded_dot(builder: Builder, dot: Dot, thresholds: Ints) -> Stream | No
         return None
     one, nothing = builder.constant(np.float32(1)), builder.constant(np.uint8(0))
     matrix = found.weights if _is_matrix(source) else _kernel(found.weights, source, depthwise=dot.depthwise)
-    data = [source.name, one, builder.constant(np.uint8(zero if at_zero else 0))]
+    data = [source.name, one, builder.constant(np.uint8(zero or 0))]
     parameters = [builder.constant(matrix), builder.constant(found.scales)]
     parameters.append(builder.constant(found.zero))
     bias, result = builder.constant(found.biases), [one, nothing]
@@ -101,7 +97,8 @@ def plain_dot(builder: Builder, dot: Dot) -> Stream:
     box = dot.source.integers
     largest = int(np.abs(dot.weights).sum(axis=0).max(initial=0)) * max(-box.low, box.high)
     check_float32(IntRange(-largest, largest), dot.name)
-    name = _integer_matrix(builder, dot) or _float_layer(builder, dot)
+    name = None if dot.depthwise else _integer_matrix(builder, dot)
+    name = name or _float_layer(builder, dot)
     return Stream(name=name, kind="float32", rank=dot.source.rank, low=dot.low, high=dot.high)
 
 
@@ -121,7 +118,13 @@ def _integer_matrix(builder: Builder, dot: Dot) -> str | None:
 def _float_layer(builder: Builder, dot: Dot) -> str:
     source = float32(builder, dot.source)
     weights = dot.weights.astype(np.float32)
-    if _is_matrix(source):
+    if dot.depthwise and source.window is None:
+        # The windows are cut already: (..., KH * KW * C).
+        shape = builder.constant(np.array([0] * (source.rank - 1) + list(weights.shape), np.int64))
+        products = builder.node("Mul", [builder.node("Reshape", [source.name, shape]), builder.constant(weights)])
+        axes = builder.constant(np.array([source.rank - 1], np.int64))
+        name = builder.node("ReduceSum", [products, axes], keepdims=0)
+    elif _is_matrix(source):
         name = builder.node("MatMul", [source.name, builder.constant(weights)])
     else:
         first = builder.node("Transpose", [source.name], perm=[0, 3, 1, 2])
@@ -154,7 +157,7 @@ def _window(dot: Dot) -> Mapping[str, Any]:
         "strides": list(window.strides),
         "dilations": list(window.dilations),
         "pads": list(dot.source.pads),
-        "group": dot.weights.shape[1] if window.depthwise else 1,
+        "group": dot.weights.shape[1] if dot.depthwise else 1,
     }
 
 

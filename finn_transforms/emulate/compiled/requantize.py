@@ -16,7 +16,7 @@ import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
-from finn_transforms.emulate.compiled.builder import CONTRIB, Builder
+from finn_transforms.emulate.compiled.builder import CONTRIB, Builder, run
 from finn_transforms.emulate.compiled.steps import Steps, fit_lines
 
 Ints = NDArray[np.int64]
@@ -113,7 +113,7 @@ def _adds_widely() -> bool:
         builder = Builder()
         output = _qgemm(builder, weights, np.zeros(32, np.int8), ones, np.zeros(32, np.int32))
         session = builder.session([("x", np.uint8, ["rows", products])], [output], 1)
-        (sums,) = session.run(None, {"x": np.full((rows, products), _UINT8_HIGHEST, np.uint8)})
+        sums = run(session, {"x": np.full((rows, products), _UINT8_HIGHEST, np.uint8)})[0]
         if not np.array_equal(sums, np.broadcast_to(_UINT8_HIGHEST * weights.astype(np.int64).sum(axis=0), sums.shape)):
             return False
     return True
@@ -133,7 +133,7 @@ def _is_equal(found: Requantization, offsets: NDArray[np.int32], steps: Steps) -
         part = values[start : start + _ROWS_AT_ONCE]
         signs = (np.maximum(part, 0), np.maximum(-part, 0))
         codes = np.concatenate([_digits(each, digit, places) for each in signs], axis=1)
-        result = np.minimum(session.run(None, {"x": codes})[0].astype(np.int64), count)
+        result = np.minimum(run(session, {"x": codes})[0].astype(np.int64), count)
         if ((result != steps.counts(part)) & steps.reachable(part)).any():
             return False
     return True

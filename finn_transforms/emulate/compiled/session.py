@@ -12,6 +12,7 @@ import onnxruntime
 from numpy.typing import NDArray
 
 from brevitas_ext.arith import IntRange
+from finn_transforms.emulate.compiled.builder import run
 from finn_transforms.emulate.compiled.stream import Stream
 from finn_transforms.emulate.compiled.translate import Translator
 
@@ -46,7 +47,7 @@ class CompiledEmulator:
         feeds = {name: self._checked(name, inputs) for name in self.inputs}
         if self._rows:
             feeds |= self._constants(len(next(iter(feeds.values()))))
-        return dict(zip(self.outputs, self._session.run(None, feeds), strict=True))
+        return dict(zip(self.outputs, run(self._session, feeds), strict=True))
 
     def _constants(self, batch: int) -> dict[str, Array]:
         """Return constant rows for every sample; those of the last batch size are kept."""

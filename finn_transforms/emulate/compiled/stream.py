@@ -108,15 +108,48 @@ class Stream:
         """Return the stream after an operator that keeps its values' meaning."""
         return replace(self, name=name)
 
-    def plain(self) -> Self:
-        """Return it where nothing is pending.
 
-        Raises:
-            CannotCompileError: padding or a window is.
-        """
-        if any(self.pads) or self.window is not None:
-            raise CannotCompileError(f"{self.name}: expected a matrix-vector unit or a pool behind padding and windows")
-        return self
+def settled(builder: Builder, stream: Stream) -> Stream:
+    """Return a stream for a layer that takes no windows: pending zeros are added.
+
+    Raises:
+        CannotCompileError: a window is pending.
+    """
+    if stream.window is not None:
+        raise CannotCompileError(f"{stream.name}: expected a matrix-vector unit or a pool behind a window")
+    return padded(builder, stream)
+
+
+def padded(builder: Builder, stream: Stream) -> Stream:
+    """Return a stream with pending zeros added; a pending window stays."""
+    if not any(stream.pads):
+        return stream
+    source, zero = with_zero(builder, stream)
+    top, left, bottom, right = stream.pads
+    sizes = builder.constant(np.array([0, top, left, 0, 0, bottom, right, 0], np.int64))
+    filler = builder.constant(np.array(zero, np.uint8 if source.kind == "uint8" else np.float32))
+    low, high = source.extremes()
+    return replace(
+        source,
+        name=builder.node("Pad", [source.name, sizes, filler]),
+        pads=(0, 0, 0, 0),
+        low=np.minimum(low, 0),
+        high=np.maximum(high, 0),
+    )
+
+
+def with_zero(builder: Builder, stream: Stream) -> tuple[Stream, int]:
+    """Return a stream, in float32 if no uint8 code stands for 0, and what stands for it."""
+    code = zero_code(stream)
+    return (float32(builder, stream), 0) if code is None else (stream, code)
+
+
+def zero_code(stream: Stream) -> int | None:
+    """Return what stands for 0 in a stream of integers, or None where nothing does."""
+    if stream.kind != "uint8":
+        return 0
+    code = -stream.offset // stream.factor
+    return code if code * stream.factor == -stream.offset and 0 <= code <= UINT8_HIGHEST else None
 
 
 def float32(builder: Builder, stream: Stream) -> Stream:

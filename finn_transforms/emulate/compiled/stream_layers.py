@@ -13,7 +13,16 @@ from numpy.typing import NDArray
 from finn_transforms.analysis.attributes import attributes_of
 from finn_transforms.analysis.matching import layer_type
 from finn_transforms.emulate.compiled.builder import CONTRIB, Builder
-from finn_transforms.emulate.compiled.stream import CannotCompileError, Stream, Window, check_float32, float32
+from finn_transforms.emulate.compiled.stream import (
+    CannotCompileError,
+    Stream,
+    Window,
+    check_float32,
+    float32,
+    padded,
+    settled,
+    with_zero,
+)
 
 Ints = NDArray[np.int64]
 _ELEMENTWISE = {"AddStreams": "Add", "ElementwiseAdd": "Add", "ElementwiseMul": "Mul", "ElementwiseSub": "Sub"}
@@ -26,10 +35,10 @@ def constant_stream(builder: Builder, array: NDArray[Any]) -> Stream:
     return Stream(name=name, kind="float32", rank=array.ndim, low=low, high=high)
 
 
-def padding(_builder: Builder, node: ir.Node, sources: list[Stream]) -> list[Stream]:
+def padding(builder: Builder, node: ir.Node, sources: list[Stream]) -> list[Stream]:
     """Remember zeros to be added."""
     top, left, bottom, right = attributes_of(node)["Padding"]
-    return [replace(sources[0].plain(), pads=(top, left, bottom, right))]
+    return [replace(settled(builder, sources[0]), pads=(top, left, bottom, right))]
 
 
 def window(_builder: Builder, node: ir.Node, sources: list[Stream]) -> list[Stream]:
@@ -44,11 +53,15 @@ def window(_builder: Builder, node: ir.Node, sources: list[Stream]) -> list[Stre
 
 def pool(builder: Builder, node: ir.Node, sources: list[Stream]) -> list[Stream]:
     """Add a maximum over windows."""
-    (source,) = sources
-    if attributes_of(node)["Function"] != "MaxPool" or source.window is None or any(source.pads):
-        raise CannotCompileError(f"{node.op_type} {node.name!r}: expected a maximum over an unpadded window")
+    source = padded(builder, sources[0])
+    if attributes_of(node)["Function"] != "MaxPool" or source.window is None:
+        raise CannotCompileError(f"{node.op_type} {node.name!r}: expected a maximum over a window; use emulate")
     pending = source.window
-    attributes = {"kernel_shape": pending.kernel, "strides": pending.strides, "dilations": pending.dilations}
+    attributes: dict[str, Any] = {
+        "kernel_shape": pending.kernel,
+        "strides": pending.strides,
+        "dilations": pending.dilations,
+    }
     source = replace(source, window=None)
     if source.kind == "uint8":
         return [source.renamed(builder.node("NhwcMaxPool", [source.name], CONTRIB, **attributes))]
@@ -59,7 +72,7 @@ def pool(builder: Builder, node: ir.Node, sources: list[Stream]) -> list[Stream]
 
 def elementwise(builder: Builder, node: ir.Node, sources: list[Stream]) -> list[Stream]:
     """Add a sum, difference or product of integers."""
-    left, right = (float32(builder, source.plain()) for source in sources)
+    left, right = (float32(builder, settled(builder, source)) for source in sources)
     operator = _ELEMENTWISE[layer_type(node)]
     (low, high), (other_low, other_high) = left.extremes(), right.extremes()
     if operator == "Mul":
@@ -80,7 +93,7 @@ def duplicate(_builder: Builder, node: ir.Node, sources: list[Stream]) -> list[S
 
 def concatenate(builder: Builder, node: ir.Node, sources: list[Stream]) -> list[Stream]:
     """Join streams along their channels."""
-    plain = [source.plain() for source in sources]
+    plain = [settled(builder, source) for source in sources]
     if len({(source.kind, source.factor, source.offset) for source in plain}) > 1:
         plain = [float32(builder, source) for source in plain]
     name = builder.node("Concat", [source.name for source in plain], axis=plain[0].rank - 1)
@@ -106,7 +119,7 @@ def _together(streams: list[Stream], name: str) -> Stream:
 
 def split(builder: Builder, node: ir.Node, sources: list[Stream]) -> list[Stream]:
     """Cut a stream into consecutive channels."""
-    source, counts = sources[0].plain(), attributes_of(node)["ChannelsPerStream"]
+    source, counts = settled(builder, sources[0]), attributes_of(node)["ChannelsPerStream"]
     ends = np.cumsum(counts)
     parts = []
     for start, end in zip(ends - counts, ends, strict=True):
@@ -118,16 +131,37 @@ def split(builder: Builder, node: ir.Node, sources: list[Stream]) -> list[Stream
 
 def upsample(builder: Builder, node: ir.Node, sources: list[Stream]) -> list[Stream]:
     """Repeat every pixel."""
-    source, attributes = sources[0].plain(), attributes_of(node)
+    source, attributes = settled(builder, sources[0]), attributes_of(node)
     rows, columns = (attributes[f"{axis}O"] // attributes[f"{axis}I"] for axis in ("H", "W"))
     scales = builder.constant(np.array([1, rows, columns, 1], np.float32))
     options = {"mode": "nearest", "nearest_mode": "floor", "coordinate_transformation_mode": "asymmetric"}
     return [source.renamed(builder.node("Resize", [source.name, "", scales], **options))]
 
 
+def spread(builder: Builder, node: ir.Node, sources: list[Stream]) -> list[Stream]:
+    """Put zeros between neighbouring pixels."""
+    source, (rows, columns), value = settled(builder, sources[0]), attributes_of(node)["Stride"], node.inputs[0]
+    source, zero = with_zero(builder, source)
+    if value is None or value.shape is None or not value.shape.is_static():
+        raise CannotCompileError(f"{node.op_type} {node.name!r}: expected an input of known shape; infer shapes first")
+    _, height, width, channels = (int(size) for size in value.shape.numpy())
+
+    def shape(*sizes: int) -> str:
+        return builder.constant(np.array(sizes, np.int64))
+
+    apart = builder.node("Reshape", [source.name, shape(-1, height, 1, width, 1, channels)])
+    filler = builder.constant(np.array(zero, np.uint8 if source.kind == "uint8" else np.float32))
+    padded = builder.node("Pad", [apart, shape(*[0] * 8, rows - 1, 0, columns - 1, 0), filler])
+    joined = builder.node("Reshape", [padded, shape(-1, height * rows, width * columns, channels)])
+    last = shape((height - 1) * rows + 1, (width - 1) * columns + 1)
+    name = builder.node("Slice", [joined, shape(0, 0), last, shape(1, 2)])
+    low, high = source.extremes()
+    return [replace(source, name=name, low=np.minimum(low, 0), high=np.maximum(high, 0))]
+
+
 def global_sum(builder: Builder, node: ir.Node, sources: list[Stream]) -> list[Stream]:
     """Add up all pixels of a channel."""
-    source, value = float32(builder, sources[0].plain()), node.inputs[0]
+    source, value = float32(builder, settled(builder, sources[0])), node.inputs[0]
     if value is None or value.shape is None or not value.shape.is_static():
         raise CannotCompileError(f"{node.op_type} {node.name!r}: expected an input of known shape; infer shapes first")
     pixels = int(np.prod(value.shape.numpy()[1:3]))
@@ -147,6 +181,7 @@ STREAM_LAYERS: dict[str, Callable[[Builder, ir.Node, list[Stream]], list[Stream]
     "ConvolutionInputGenerator": window,
     "DuplicateStreams": duplicate,
     "FMPadding": padding,
+    "FMPadding_Pixel": spread,
     "GlobalAccPool": global_sum,
     "Pool": pool,
     "StreamingConcat": concatenate,

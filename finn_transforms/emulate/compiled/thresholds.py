@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from finn_transforms.emulate.compiled.builder import Builder
+from finn_transforms.emulate.compiled.builder import Builder, run
 from finn_transforms.emulate.compiled.host import clip
 from finn_transforms.emulate.compiled.steps import Steps, fit_lines
 from finn_transforms.emulate.compiled.stream import UINT8_HIGHEST, CannotCompileError, Stream
@@ -41,7 +41,7 @@ def _line(builder: Builder, source: Stream, steps: Steps) -> str | None:
     values = steps.probes(everything_up_to=_ALL_UP_TO)
     for start in range(0, len(values), _ROWS_AT_ONCE):
         part = values[start : start + _ROWS_AT_ONCE]
-        result = session.run(None, {"x": part.astype(np.float32)[:, None]})[0]
+        result = run(session, {"x": part.astype(np.float32)[:, None]})[0]
         if ((result != steps.counts(part)) & steps.reachable(part)).any():
             return None
     return _nodes(builder, source.name, slope, offset, count)

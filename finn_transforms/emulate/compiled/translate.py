@@ -26,10 +26,10 @@ from finn_transforms.analysis.matching import (
 from finn_transforms.analysis.ranges import integer_ranges
 from finn_transforms.emulate.accumulators import declared_type
 from finn_transforms.emulate.compiled.builder import Builder
-from finn_transforms.emulate.compiled.host import ARITHMETIC, MOVES, arithmetic, moved, quantizer
+from finn_transforms.emulate.compiled.host import ARITHMETIC, MOVES, SELECTING, arithmetic, moved, quantizer, selecting
 from finn_transforms.emulate.compiled.layers import Dot, plain_dot, thresholded_dot, with_offset
 from finn_transforms.emulate.compiled.steps import Steps
-from finn_transforms.emulate.compiled.stream import CannotCompileError, Stream, ends, float32
+from finn_transforms.emulate.compiled.stream import CannotCompileError, Stream, ends, float32, settled
 from finn_transforms.emulate.compiled.stream_layers import STREAM_LAYERS, constant_stream
 from finn_transforms.emulate.compiled.thresholds import thresholded
 from finn_transforms.ops.hardware import counts_equal_bits
@@ -62,7 +62,7 @@ class Translator:
 
     def output(self, value: ir.Value) -> str:
         """Return the name of the float64 tensor that holds a graph output."""
-        stream = self.streams[value].plain()
+        stream = settled(self.builder, self.streams[value])
         if stream.kind == "float64":
             return stream.name
         return self.builder.cast(float32(self.builder, stream).name, np.float64)
@@ -74,6 +74,9 @@ class Translator:
         if node.domain == "" and node.op_type in MOVES:
             self.streams[node.outputs[0]] = moved(self.builder, node, self.source(node))
             return
+        if node.domain == "" and node.op_type in SELECTING:
+            self.streams[node.outputs[0]] = selecting(self.builder, node, self.source(node))
+            return
         if node.domain == "" and node.op_type in ARITHMETIC:
             operands = [None if value is None else self.streams.get(value) for value in node.inputs]
             self.streams[node.outputs[0]] = arithmetic(self.builder, node, operands)
@@ -82,7 +85,7 @@ class Translator:
         if layer is None:
             raise CannotCompileError(
                 f"{node.op_type} {node.name!r}: no kernel is known for it; known are {sorted(_LAYERS)} and, around "
-                f"them, quantizers, {sorted(ARITHMETIC)} and {sorted(MOVES)}; lower the graph to hardware, or use "
+                f"them, quantizers, {sorted(ARITHMETIC | SELECTING | MOVES)}; lower the graph to hardware, or use "
                 "emulate"
             )
         if accumulates(node):
@@ -98,7 +101,7 @@ class Translator:
         return self.streams[value]
 
     def _quantizer(self, node: ir.Node) -> Stream:
-        source = self.source(node).plain()
+        source = settled(self.builder, self.source(node))
         producer = node.inputs[0].producer() if node.inputs[0] is not None else None
         if producer is not None and producer.op_type == "Div" and producer.domain == "":
             numerator, divisor = producer.inputs[0], constant(producer.inputs[1])
@@ -121,7 +124,15 @@ class Translator:
         if attributes.get("binaryXnorMode", 0) and not matches:
             raise CannotCompileError(f"{node.op_type} {node.name!r}: expected -1 and 1 where equal bits are counted")
         low, high = (np.asarray(end, dtype=np.int64) for end in self.sums[node].final)
-        dot = Dot(name=node.name or "", source=source, weights=weights, low=low, high=high, counts_matches=matches)
+        dot = Dot(
+            name=node.name or "",
+            source=source,
+            weights=weights,
+            low=low,
+            high=high,
+            depthwise=layer_type(node) == "VVAU",
+            counts_matches=matches,
+        )
         follower = _only_reader(node)
         inside = constant(node.inputs[2]) if len(node.inputs) > 2 else None
         if inside is not None:
@@ -160,7 +171,7 @@ def _input_stream(value: ir.Value) -> Stream:
 
 def _only_reader(node: ir.Node) -> ir.Node | None:
     output = node.outputs[0]
-    return output.uses()[0].node if sole_consumer(output) else None
+    return next(iter(output.uses())).node if sole_consumer(output) else None
 
 
 def _accumulator(node: ir.Node, ranges: dict[ir.Value, Box]) -> Accumulator:
@@ -185,7 +196,8 @@ def _accumulator(node: ir.Node, ranges: dict[ir.Value, Box]) -> Accumulator:
 
 def _integer_thresholds(values: NDArray[Any], channels: int) -> Ints:
     rows = np.broadcast_to(np.ceil(values.astype(np.float64)), (channels, values.shape[1]))
-    return np.clip(rows, -(2**62), 2**62).astype(np.int64)
+    thresholds: Ints = np.clip(rows, -(2**62), 2**62).astype(np.int64)
+    return thresholds
 
 
 def _activated(node: ir.Node, counts: Stream) -> Stream:
@@ -202,20 +214,23 @@ def _mvau(translator: Translator, node: ir.Node) -> list[Stream]:
     if source.window is None and len(attributes_of(node).get("numInputVectors", [1])) == 1 and source.rank != 2:
         # The layer reads a whole image as one vector.
         shape = translator.builder.constant(np.array([-1, len(weights)], np.int64))
-        source = source.plain().renamed(translator.builder.node("Reshape", [source.name, shape]))
+        source = settled(translator.builder, source)
+        source = source.renamed(translator.builder.node("Reshape", [source.name, shape]))
         source = replace(source, rank=2)
     return [translator.dot(node, source, weights.astype(np.int64))]
 
 
 def _vvau(translator: Translator, node: ir.Node) -> list[Stream]:
     source, weights = translator.source(node), constant(node.inputs[1])
-    if weights is None or source.window is None or not source.window.depthwise:
-        raise CannotCompileError(f"{node.op_type} {node.name!r}: expected constant weights behind a depthwise window")
+    if weights is None or any(source.pads) != (source.window is not None and any(source.pads)):
+        raise CannotCompileError(
+            f"{node.op_type} {node.name!r}: expected constant weights, and padding before a window"
+        )
     return [translator.dot(node, source, weights.reshape(len(weights), -1).T.astype(np.int64))]
 
 
 def _thresholding(translator: Translator, node: ir.Node) -> list[Stream]:
-    source = float32(translator.builder, translator.source(node).plain())
+    source = float32(translator.builder, settled(translator.builder, translator.source(node)))
     values, channels = constant(node.inputs[1]), int(attributes_of(node)["NumChannels"])
     if values is None:
         raise CannotCompileError(f"{node.op_type} {node.name!r}: its thresholds are not constants")

@@ -1,6 +1,7 @@
 """The compiled emulator equals the plain one on every network it takes, and says why it does not take others."""
 
 import numpy as np
+import onnx_ir as ir
 import pytest
 from hypothesis import given, settings
 
@@ -9,23 +10,28 @@ from finn_transforms.emulate import CannotCompileError, compile_emulator, emulat
 from finn_transforms.passes import CheckAccumulatorContract, lower_to_hardware
 from tests.support.graphs import GraphBuilder
 from tests.support.networks import NetworkSpec, images, networks, qonnx_network
+from tests.support.random_graphs import Graph, graphs, inputs_of, random_graph
 from tests.support.small import hardware_layer, lowered_until, small_network
 from tests.support.stages import input_name
 
 
-@given(networks(max_size=8))
-@settings(max_examples=40, deadline=None)
-def test_equals_the_plain_one_on_random_networks(spec: NetworkSpec) -> None:
-    model = qonnx_network(spec)
-    result = lower_to_hardware(model)
-    name, x = input_name(model), images(spec)
+def assert_equals_the_plain_one(model: ir.Model, inputs: dict[str, np.ndarray], *, may_refuse: bool) -> None:
+    """Compare outputs bit for bit; what passes left as it is may be refused."""
     try:
         compiled = compile_emulator(model)
     except CannotCompileError:
-        # The input's quantizer always stays outside the hardware.
-        assert len(result.refusals) > 1
+        assert may_refuse
         return
-    np.testing.assert_equal(compiled({name: x}), emulate(model, {name: x}, keep="outputs"))
+    np.testing.assert_equal(compiled(inputs), emulate(model, inputs, keep="outputs"))
+
+
+@given(networks(max_size=8))
+@settings(max_examples=30, deadline=None)
+def test_random_networks(spec: NetworkSpec) -> None:
+    model = qonnx_network(spec)
+    # The input's quantizer always stays outside the hardware.
+    refusals = lower_to_hardware(model).refusals
+    assert_equals_the_plain_one(model, {input_name(model): images(spec)}, may_refuse=len(refusals) > 1)
 
 
 @pytest.mark.parametrize("scale", [0.25, 0.1])
@@ -119,3 +125,12 @@ def test_inputs_are_checked() -> None:
         compiled({"x": np.array([[0, 0.5]])})
     with pytest.raises(ValueError, match="that float32 holds"):
         compiled({"x": np.array([[0, 2.0**30 + 1]])})
+
+
+@given(graphs)
+@settings(max_examples=25, deadline=None)
+def test_networks_with_branches(spec: Graph) -> None:
+    model = random_graph(spec)
+    refusals = lower_to_hardware(model).refusals
+    name, x = input_name(model), inputs_of(spec)
+    assert_equals_the_plain_one(model, {name: x}, may_refuse=len(refusals) > 1)

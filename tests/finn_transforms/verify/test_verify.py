@@ -10,6 +10,7 @@ from finn_transforms.passes import CheckAccumulatorContract, ExtractIntegers, In
 from finn_transforms.verify import verify
 from tests.support.graphs import GraphBuilder, array_of, copy_of
 from tests.support.networks import NetworkSpec, images, networks, qonnx_network
+from tests.support.random_graphs import Graph, graphs, inputs_of, random_graph
 from tests.support.small import lowered_until, small_network
 
 STAGES = {
@@ -39,6 +40,16 @@ def test_random_networks_are_equal_up_to_ties(spec: NetworkSpec) -> None:
     result = verify(model, reference, images(spec))
     assert result.ok, str(result)
     assert not result.unaligned
+
+
+@given(graphs)
+@settings(max_examples=25, deadline=None)
+def test_networks_with_branches_are_equal_up_to_ties(spec: Graph) -> None:
+    reference = random_graph(spec)
+    model = copy_of(reference)
+    lower_to_hardware(model)
+    result = verify(model, reference, inputs_of(spec))
+    assert result.ok, str(result)
 
 
 @pytest.mark.parametrize("reference", STAGES)
