@@ -45,7 +45,8 @@ def _randomize_weights(layer: nn.Module, generator: torch.Generator) -> None:
         if weight.abs().max() > 0.5:
             weight.uniform_(-1, 1, generator=generator)
         else:
-            weight.normal_(std=float(weight.std()), generator=generator)
+            # A single weight deviates from nothing.
+            weight.normal_(std=float(weight.std(correction=0)) or 0.5, generator=generator)
         if bias is not None:
             bias.normal_(std=0.05, generator=generator)
 
