@@ -7,8 +7,8 @@ hardware layers for the emulators and left as it is for QONNX's ``execute_onnx``
 that rotates, so that load from elsewhere hits all alike; figures are medians.  Before anything is timed, the compiled
 emulator's outputs are compared with the plain one's, bit for bit.
 
-onnxruntime runs twice: as it is by default, where it rounds biases to the accumulator's steps and gives other outputs
-than Brevitas, and without optimizations, where it does not.
+onnxruntime runs twice: as it is by default, where it gives other outputs than Brevitas for some networks (it rounds
+biases of linear layers to the accumulator's steps), and without optimizations, where it gives the same.
 """
 
 import argparse
