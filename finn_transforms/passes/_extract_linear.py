@@ -49,27 +49,43 @@ class _Weights:
         shape[channel_axis] = -1
         return Factor("Mul", self.scale.reshape(shape) if self.scale.ndim else self.scale)
 
-    def absorb(self, factors: tuple[Factor, ...], channel_axis: int) -> tuple[Factor, ...]:
-        """Multiply what differs between input channels into the weights; return the factor that is left.
+    def absorb(self, factors: tuple[Factor, ...], channel_axis: int, groups: int = 1) -> tuple[Factor, ...]:
+        """Multiply what differs between the input channels of a group into the weights; return what is left.
+
+        Args:
+            factors: of the layer's input.
+            channel_axis: axis of the input along which they may differ.
+            groups: of a convolution, each with input and output channels of its own.
 
         Raises:
-            NoMatchError: the scales of the channels are no small multiples of one unit.
+            NoMatchError: the scales of a group's channels are no small multiples of one unit.
         """
         if per_tensor(factors):
             return factors
-        scales = np.broadcast_to(_along(total(factors), channel_axis), self.integers.shape[self.inputs])
-        unit = common_unit(scales)
-        multiples = [int(scale / unit) for scale in scales]
-        if max(map(abs, multiples)) > _LARGEST_FACTOR:
+        size = self.integers.shape[self.inputs]
+        scales = np.broadcast_to(_along(total(factors), channel_axis), groups * size).reshape(groups, size)
+        units = [common_unit(group) for group in scales]
+        multiples = np.array(
+            [[int(scale / unit) for scale in group] for group, unit in zip(scales, units, strict=True)]
+        )
+        if np.abs(multiples).max() > _LARGEST_FACTOR:
+            group, channel = (int(index[0]) for index in np.nonzero(np.abs(multiples) > _LARGEST_FACTOR))
             raise NoMatchError(
-                f"scales of its input channels are up to {max(multiples)} times their common unit {float(unit):.6g}",
+                f"the scale of its input channel {group * size + channel} is {multiples[group, channel]} times the "
+                f"common unit {float(units[group]):.6g} of the channels that are added",
                 "Use scales that are powers of two of each other, or one scale for all channels",
             )
+        outputs = self.integers.shape[self.outputs] // groups
         shape = [1] * self.integers.ndim
-        shape[self.inputs] = -1
-        self.integers = self.integers * np.array(multiples, dtype=np.float32).reshape(shape)
+        shape[self.inputs], shape[self.outputs] = size, groups * outputs if groups > 1 else 1
+        spread = np.repeat(multiples, outputs, axis=0) if groups > 1 else multiples
+        self.integers = self.integers * (spread if self.outputs < self.inputs else spread.T).reshape(shape)
+        self.integers = self.integers.astype(np.float32)
         self.bipolar = False
-        return (scalar(unit),)
+        if groups == 1:
+            return (scalar(units[0]),)
+        each = np.repeat(np.array([float(unit) for unit in units], dtype=np.float32), outputs)
+        return (Factor("Mul", each.reshape((1, -1) + (1,) * (self.integers.ndim - 2))),)
 
 
 def extract_conv(node: ir.Node, source: Scaled) -> Scaled:
@@ -79,13 +95,8 @@ def extract_conv(node: ir.Node, source: Scaled) -> Scaled:
     rank, factors = weights.integers.ndim, source.factors
     if weights.integers.shape[1] == 1 and groups > 1:
         factors = tuple(_repeated(factor, weights.integers.shape[0] // groups, rank) for factor in factors)
-    elif groups == 1:
-        factors = weights.absorb(factors, 1)
-    elif not per_tensor(factors):
-        raise NoMatchError(
-            "its input has one scale per channel and it is neither dense nor depthwise",
-            "Use one scale for all channels",
-        )
+    else:
+        factors = weights.absorb(factors, 1, groups)
     return Scaled(
         _emit_sum(node, Operator("Conv", attributes_of(node)), source, weights),
         (*factors, weights.factor(rank, 1)),

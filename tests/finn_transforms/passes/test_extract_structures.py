@@ -104,6 +104,12 @@ def depthwise(graph: GraphBuilder, x: str) -> str:
     return graph.node("Conv", [x, graph.weights(rng.integers(-7, 8, (4, 1, 3, 3)))], group=2, pads=[1, 1, 1, 1])
 
 
+def grouped(graph: GraphBuilder, x: str) -> str:
+    doubled = graph.node("Concat", [x, x], axis=1)
+    weights = graph.weights(np.random.default_rng(6).integers(-7, 8, (6, 2, 2, 2)), np.full((6, 1, 1, 1), 0.25))
+    return graph.node("Conv", [doubled, weights], group=2)
+
+
 def dense(graph: GraphBuilder, x: str) -> str:
     return graph.node("Conv", [x, graph.weights(np.random.default_rng(2).integers(-7, 8, (3, 2, 2, 2)))])
 
@@ -134,6 +140,7 @@ STRUCTURES: dict[str, Callable[[GraphBuilder, str], str]] = {
     "padding": lambda graph, x: graph.node("Pad", [x, graph.integers([0, 0, 1, 2, 0, 0, 1, 0])]),
     "slice": split,
     "dense": dense,
+    "grouped": grouped,
     "depthwise": depthwise,
     "transposed": transposed,
 }
@@ -146,7 +153,9 @@ def test_structures(name: str, scale: float) -> None:
     assert_same_values(graph, STRUCTURES[name](graph, graph.quant("x", scale, 4, signed=True)))
 
 
-@pytest.mark.parametrize("name", ["average pool", "global average pool", "upsampling", "padding", "dense", "depthwise"])
+@pytest.mark.parametrize(
+    "name", ["average pool", "global average pool", "upsampling", "padding", "dense", "grouped", "depthwise"]
+)
 def test_structures_behind_a_scale_per_channel(name: str) -> None:
     graph = GraphBuilder(SHAPE)
     x = graph.quant("x", np.array([0.5, 0.125]).reshape(1, 2, 1, 1), 4, signed=True)
@@ -157,7 +166,7 @@ def test_scales_that_are_no_small_multiples_are_not_put_into_weights() -> None:
     graph = GraphBuilder(SHAPE)
     x = graph.quant("x", np.array([0.5, 0.3]).reshape(1, 2, 1, 1), 4)
     reason, advice = refusal_of(ExtractIntegers(), graph.model(dense(graph, x)), "Conv")
-    assert "times their common unit" in reason
+    assert reason.startswith("the scale of its input channel 0 is ")
     assert advice == "Use scales that are powers of two of each other, or one scale for all channels"
 
 
