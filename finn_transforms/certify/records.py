@@ -214,7 +214,7 @@ def _check_pair(pair: Pair, record: dict[str, Any]) -> list[str]:
         if pair.source.derived or np.any(certified[0] < implied[0]) or np.any(certified[1] > implied[1]):
             raise BrokenError("the value that it counts has another range in the graph than in the certificate")
         notes.append("the graph says no more of its input than its annotated type, and the certificate")
-        pair = replace(pair, source=Span(*certified))
+        pair = replace(pair, source=Span(certified[0], certified[1]))
     found = pair.span()
     _check_fit(record, found.low, found.high)
     for side, value in (("lowest", int(found.low.min())), ("highest", int(found.high.max()))):
