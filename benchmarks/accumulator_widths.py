@@ -32,7 +32,7 @@ from brevitas_ext.arith import IntRange
 from finn_transforms.analysis.attributes import attributes_of
 from finn_transforms.analysis.datatypes import named, smallest_datatype
 from finn_transforms.analysis.matching import is_hardware, layer_type
-from finn_transforms.analysis.ranges import integer_ranges, sum_extremes
+from finn_transforms.analysis.ranges import final_extremes, integer_ranges, sum_extremes
 from finn_transforms.loading import load_model
 from finn_transforms.passes import lower_to_hardware
 from tests.support.finn_flow import run_flow_apart
@@ -52,13 +52,15 @@ class Layer:
 
     Attributes:
         bits: width of its accumulator; of a graph output, rounded up to whole bytes.
-        needed_bits: width that holds all sums of all channels.
+        holds: whether its data type holds every final sum.
+        needed_bits: width that holds all sums of all channels, partial ones too.
         channel_bits: width that holds all sums of a channel, for each.
     """
 
     name: str
     channels: int
     bits: int
+    holds: bool | None = None
     needed_bits: int | None = None
     channel_bits: list[int] | None = None
 
@@ -99,13 +101,17 @@ def units(model: ir.Model) -> Iterator[Layer]:
         attributes = attributes_of(node)
         source = None if node.inputs[0] is None else ranges.get(node.inputs[0])
         extremes = None if source is None else sum_extremes(node, source)
-        bits = int(named(attributes.get("accDataType", "INT32")).bitwidth())
-        layer = Layer(str(node.name), int(attributes[_UNITS[layer_type(node)]]), bits)
-        if extremes is None:
+        data_type = named(attributes.get("accDataType", "INT32"))
+        layer = Layer(str(node.name), int(attributes[_UNITS[layer_type(node)]]), int(data_type.bitwidth()))
+        final = None if source is None else final_extremes(node, source)
+        if extremes is None or final is None:
             yield layer
             continue
+        low, high = int(np.min(final[0])), int(np.max(final[1]))
+        holds = int(data_type.min()) <= low <= high <= int(data_type.max())
         channels = [needed(low, high) for low, high in zip(*extremes, strict=True)]
-        yield replace(layer, needed_bits=needed(np.min(extremes[0]), np.max(extremes[1])), channel_bits=channels)
+        whole = needed(np.min(extremes[0]), np.max(extremes[1]))
+        yield replace(layer, holds=holds, needed_bits=whole, channel_bits=channels)
 
 
 def needed(low: Any, high: Any) -> int:
@@ -127,7 +133,8 @@ def figures_of(ours: list[Layer], finn: list[Layer] | None) -> dict[str, Any]:
         "per_channel": mean([(bits, 1) for layer in counted for bits in layer.channel_bits or []]),
         "layers_ours": len(ours),
         "layers_finn": None if finn is None else len(finn),
-        "too_narrow_in_finn": [mine.name for mine, theirs in pairs if theirs.bits < (mine.needed_bits or 0)],
+        "overflowing_in_finn": [layer.name for layer in finn or [] if layer.holds is False],
+        "overflowing_ours": [layer.name for layer in ours if layer.holds is False],
         "layers": rows,
     }
 
@@ -141,13 +148,11 @@ def mean(weighted: Sequence[tuple[int | None, int]]) -> float | None:
 
 
 def show(figures: dict[str, Any]) -> None:
-    table = Table(
-        "network", "FINN+", "declared", "per layer", "per channel", "layers ours/FINN+", "too narrow in FINN+"
-    )
+    table = Table("network", "FINN+", "declared", "per layer", "per channel", "layers ours/FINN+", "overflow in FINN+")
     for network, row in figures.items():
         widths = [str(row["finn"] or row["finn_error"]), *(str(row[name]) for name in COLUMNS)]
         layers = f"{row['layers_ours']}/{row['layers_finn']}"
-        table.add_row(network, *widths, layers, str(len(row["too_narrow_in_finn"])))
+        table.add_row(network, *widths, layers, str(len(row["overflowing_in_finn"])))
     Console().print(table)
 
 
