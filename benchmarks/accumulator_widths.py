@@ -30,6 +30,7 @@ from benchmarks.compile_speed import export
 from benchmarks.recording import RESULTS, record
 from brevitas_ext.arith import IntRange
 from finn_transforms.analysis.attributes import attributes_of
+from finn_transforms.analysis.constants import constant
 from finn_transforms.analysis.datatypes import named, smallest_datatype
 from finn_transforms.analysis.matching import is_hardware, layer_type
 from finn_transforms.analysis.ranges import final_extremes, integer_ranges, sum_extremes
@@ -96,7 +97,7 @@ def our_layers(source: Path) -> list[Layer]:
 def units(model: ir.Model) -> Iterator[Layer]:
     ranges = integer_ranges(model)
     for node in model.graph:
-        if not is_hardware(node) or layer_type(node) not in _UNITS:
+        if not is_hardware(node) or layer_type(node) not in _UNITS or is_average(node):
             continue
         attributes = attributes_of(node)
         source = None if node.inputs[0] is None else ranges.get(node.inputs[0])
@@ -112,6 +113,12 @@ def units(model: ir.Model) -> Iterator[Layer]:
         channels = [needed(low, high) for low, high in zip(*extremes, strict=True)]
         whole = needed(np.min(extremes[0]), np.max(extremes[1]))
         yield replace(layer, holds=holds, needed_bits=whole, channel_bits=channels)
+
+
+def is_average(node: ir.Node) -> bool:
+    """Tell whether a unit only adds up, which FINN does in pools whose accumulators have no attribute."""
+    weights = constant(node.inputs[1])
+    return layer_type(node) == "VVAU" and weights is not None and bool((weights == 1).all())
 
 
 def needed(low: Any, high: Any) -> int:
