@@ -1,7 +1,8 @@
 """Thousands of random networks through the whole compiler: what was checked, what was refused and why.
 
 Each network is exported, lowered pass by pass and emulated after every pass; every output has to stay, bit for bit, and
-no pass may change its own result.  A share of them is also executed by FINN's own nodes.  A failure stops the run and
+no pass may change its own result.  Certificates are replayed and their witnesses fed to the emulator.  A share of the
+networks is also executed by FINN's own nodes.  A failure stops the run and
 prints the smallest network that shows it.
 
     python benchmarks/fuzz.py                      2,000 networks
@@ -23,8 +24,9 @@ from rich.progress import Progress
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from benchmarks.recording import RESULTS, record
-from tests.support.fuzz import EXPECTED_REFUSALS, check_finn, check_graph
-from tests.support.random_graphs import Graph, graphs
+from finn_transforms.analysis.accumulators import Overflow
+from tests.support.fuzz import EXPECTED_REFUSALS, check_certificates, check_finn, check_graph
+from tests.support.random_graphs import Graph, graphs, random_graph
 
 
 def main(
@@ -56,6 +58,8 @@ def main(
             for text in outcome.refusals:
                 known = next((known.pattern for known in EXPECTED_REFUSALS if known.search(text)), None)
                 refusals[known or f"UNEXPECTED {text}"] += 1
+            overflow: Overflow = "wrap" if counts["networks"] % 2 else "any_order"
+            counts["certificates replayed"] += check_certificates(random_graph(spec), overflow)
             if counts["networks"] % finn_every == 0:
                 counts["tensors compared with FINN"] += check_finn(spec)
                 counts["networks executed by FINN"] += 1
