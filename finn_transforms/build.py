@@ -138,6 +138,7 @@ class BuildResult:
             "estimate_network_performance.json": self.performance,
             "op_and_param_counts.json": operations_and_parameters(self.graph),
             "refusals.json": [vars(refusal) for refusal in self.refusals],
+            "rewrites.json": [vars(rewrite) for rewrite in self.rewrites],
         }
 
 

@@ -24,7 +24,7 @@ from tests.support.small_network import CONTRACT_BITS, CONTRACT_LAYER, IMAGE, sa
 REPORTS = {
     "accumulators.json", "certificates.json", "estimate_breakdown.json", "estimate_layer_cycles.json",
     "estimate_layer_resources.json",
-    "estimate_network_performance.json", "op_and_param_counts.json", "refusals.json",
+    "estimate_network_performance.json", "op_and_param_counts.json", "refusals.json", "rewrites.json",
 }  # fmt: skip
 
 
