@@ -33,9 +33,9 @@ def test_exported_networks(exporter: Exporter, examples: int, tmp_path_factory: 
     @settings(max_examples=examples)
     @given(spec=graphs)
     def check(spec: Graph) -> None:
-        network, images = brevitas_graph(spec)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
+            network, images = brevitas_graph(spec)
             export_qonnx(network, images[:1], folder / "network.onnx", exporter=exporter)
         assert not check_stages(load_model(folder / "network.onnx"), images.numpy(), exact=False).unexpected
 

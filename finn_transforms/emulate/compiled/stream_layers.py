@@ -52,22 +52,42 @@ def window(_builder: Builder, node: ir.Node, sources: list[Stream]) -> list[Stre
 
 
 def pool(builder: Builder, node: ir.Node, sources: list[Stream]) -> list[Stream]:
-    """Add a maximum over windows."""
-    source = padded(builder, sources[0])
-    if attributes_of(node)["Function"] != "MaxPool" or source.window is None:
-        raise CannotCompileError(f"{node.op_type} {node.name!r}: expected a maximum over a window; use emulate")
-    pending = source.window
+    """Add the maximum, or the sum, over windows."""
+    function, pending = attributes_of(node)["Function"], sources[0].window
+    if pending is None and set(attributes_of(node)["KernelSize"]) == {1}:
+        return [sources[0]]
+    if function not in {"AccPool", "MaxPool"} or pending is None:
+        raise CannotCompileError(
+            f"{node.op_type} {node.name!r}: expected a maximum or a sum over a window, found {function}; use emulate"
+        )
+    source = replace(padded(builder, sources[0]), window=None)
     attributes: dict[str, Any] = {
         "kernel_shape": pending.kernel,
         "strides": pending.strides,
         "dilations": pending.dilations,
     }
-    source = replace(source, window=None)
+    if function == "AccPool":
+        return [_summed(builder, float32(builder, source), attributes_of(node)["Channels"], attributes)]
     if source.kind == "uint8":
         return [source.renamed(builder.node("NhwcMaxPool", [source.name], CONTRIB, **attributes))]
+    return [source.renamed(_channels_second(builder, source, "MaxPool", [], attributes))]
+
+
+def _summed(builder: Builder, source: Stream, channels: int, attributes: dict[str, Any]) -> Stream:
+    ones = builder.constant(np.ones((channels, 1, *attributes["kernel_shape"]), dtype=np.float32))
+    pixels = int(np.prod(attributes["kernel_shape"]))
+    low, high = source.extremes()
+    name = _channels_second(builder, source, "Conv", [ones], {**attributes, "group": channels})
+    return _checked(replace(source, name=name, low=low * pixels, high=high * pixels))
+
+
+def _channels_second(
+    builder: Builder, source: Stream, operator: str, others: list[str], attributes: dict[str, Any]
+) -> str:
+    """Add a node that wants channels second."""
     first = builder.node("Transpose", [source.name], perm=[0, 3, 1, 2])
-    pooled = builder.node("MaxPool", [first], **attributes)
-    return [source.renamed(builder.node("Transpose", [pooled], perm=[0, 2, 3, 1]))]
+    result = builder.node(operator, [first, *others], **attributes)
+    return builder.node("Transpose", [result], perm=[0, 2, 3, 1])
 
 
 def elementwise(builder: Builder, node: ir.Node, sources: list[Stream]) -> list[Stream]:
