@@ -5,54 +5,28 @@ from __future__ import annotations
 from dataclasses import dataclass
 from math import prod
 
-from qonnx.core.datatype import BaseDataType
-
-from finn_transforms.hw_graph.attributes import ImplStyle, NodeReader, require_divisor
+from finn_transforms.hw_graph.attributes import NodeReader, require_divisor
+from finn_transforms.hw_graph.unit import UnitParams
 
 
 @dataclass(frozen=True, kw_only=True)
-class MvauParams:
+class MvauParams(UnitParams):
     """A matrix of MW x MH weights applied to a stream of vectors, SIMD inputs and PE outputs at a time.
 
-    Attributes:
-        name: Name of the node.
-        mw: Length of the input vector (matrix width), K of the dot product.
-        mh: Number of outputs (matrix height).
-        simd: Inputs per cycle; divides `mw`.
-        pe: Outputs per cycle; divides `mh`.
-        input_type: Data type of the inputs.
-        weight_type: Data type of the weights.
-        accumulator_type: Data type of the accumulator, P bits.
-        output_type: Data type of the outputs; the accumulator's unless the layer has thresholds.
+    Attributes, besides those of every unit:
+        mw: Length of the input vector (matrix width), K of the dot product; a multiple of SIMD.
+        mh: Number of outputs (matrix height); a multiple of PE.
         num_vectors: Leading dimensions of the input, e.g. (1, 30, 30) for a convolution.
-        threshold_steps: Thresholds per channel inside the layer, 0 where it has none (``noActivation``).
-        mem_mode: Where the weights are kept, FINN's ``mem_mode``.
-        ram_style: Memory they are kept in: ``auto``, ``block``, ``distributed`` or ``ultra``.
         tiling: FINN's ``TH``; multiplies the cycles.
-        style: ``hls`` or ``rtl`` once specialized, else empty.
-        dsp: Whether the products are computed in DSP slices: ``resType`` says ``dsp``, or the RTL variant is used,
-            which FINN builds on DSP slices only.
 
     Raises:
         HwGraphError: SIMD or PE divides nothing.
     """
 
-    name: str
     mw: int
     mh: int
-    simd: int
-    pe: int
-    input_type: BaseDataType
-    weight_type: BaseDataType
-    accumulator_type: BaseDataType
-    output_type: BaseDataType
     num_vectors: tuple[int, ...] = (1,)
-    threshold_steps: int = 0
-    mem_mode: str = "internal_decoupled"
-    ram_style: str = "auto"
     tiling: int = 1
-    style: ImplStyle = ""
-    dsp: bool = False
 
     def __post_init__(self) -> None:
         require_divisor(self.name, ("SIMD", self.simd), ("MW", self.mw))
@@ -62,28 +36,13 @@ class MvauParams:
     def from_reader(cls, reader: NodeReader) -> MvauParams:
         """Read the node."""
         return cls(
-            name=reader.name,
             mw=reader.integer("MW"),
             mh=reader.integer("MH"),
-            simd=reader.integer("SIMD"),
-            pe=reader.integer("PE"),
-            input_type=reader.data_type("inputDataType"),
-            weight_type=reader.data_type("weightDataType"),
-            accumulator_type=reader.data_type("accDataType", "INT32"),
-            output_type=reader.data_type("outputDataType"),
             num_vectors=reader.integers("numInputVectors", default=(1,)),
-            threshold_steps=reader.threshold_steps(),
-            mem_mode=reader.text("mem_mode", "internal_decoupled"),
-            ram_style=reader.text("ram_style", "auto"),
             tiling=reader.integer("TH", 1),
-            style=reader.style,
-            dsp=reader.style == "rtl" or reader.text("resType", "auto") == "dsp",
+            # FINN gives it no default here.
+            **cls.fields(reader) | {"simd": reader.integer("SIMD")},
         )
-
-    @property
-    def accumulator_bits(self) -> int:
-        """P."""
-        return int(self.accumulator_type.bitwidth())
 
     @property
     def length(self) -> int:
