@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from enum import StrEnum
 from importlib.metadata import version
 from pathlib import Path
@@ -201,7 +202,7 @@ def _fail(message: str, code: int) -> NoReturn:
 
 
 def _summarize(result: BuildResult) -> None:
-    from finn_transforms.report import accumulator_table, layer_table
+    from finn_transforms.report import accumulator_table, layer_table, not_estimated
 
     console = Console()
     console.print(accumulator_table(result.accumulators))
@@ -215,6 +216,10 @@ def _summarize(result: BuildResult) -> None:
         f"on {options.part}, products in {options.compute.upper()}s.",
         highlight=False,
     )
+    unknown = Counter(node.op_type for node in not_estimated(result.graph, result.estimates))
+    if unknown:
+        kinds = ", ".join(f"{count} {kind}" for kind, count in unknown.most_common())
+        console.print(f"Not estimated, and not in these sums: {kinds}.", highlight=False)
     _list_refusals(result.refusals)
     console.print(f"Written: {_plain(str(result.output))}/hw_graph.onnx and report/*.json", highlight=False)
 

@@ -1,7 +1,7 @@
 """Reports of a build: FINN's JSON files under FINN's names, accumulators with certificates, refusals, and tables."""
 
 from finn_transforms.report.accumulators import AccumulatorRow, accumulator_rows
-from finn_transforms.report.breakdown import layer_breakdown
+from finn_transforms.report.breakdown import layer_breakdown, not_estimated
 from finn_transforms.report.certificates import certificates
 from finn_transforms.report.finn_json import (
     layer_cycles,
@@ -22,6 +22,7 @@ __all__ = [
     "layer_resources",
     "layer_table",
     "network_performance",
+    "not_estimated",
     "operations_and_parameters",
     "publish",
     "refusal_table",

@@ -4,7 +4,9 @@ import json
 import re
 from pathlib import Path
 
+import numpy as np
 import onnx
+import onnx_ir as ir
 import pytest
 from typer.testing import CliRunner, Result
 
@@ -143,3 +145,14 @@ def test_version_and_help(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "build" in flat(bfx("--help").output)
     for option in ("--output", "--part", "--target-fps", "--clock-ns", "--bound", "--compute"):
         assert option in flat(bfx("build", "--help").output)
+
+
+def test_layers_without_an_estimate_are_named(tmp_path: Path) -> None:
+    graph = GraphBuilder((1, 2, 4, 4))
+    x = graph.quant("x", 0.5, 4)
+    y = graph.node("Conv", [x, graph.weights(np.ones((2, 2, 1, 1)))])
+    added = graph.node("Add", [graph.quant(y, 0.5, 4), x])
+    ir.save(graph.model(graph.quant(graph.node("Relu", [added]), 0.5, 4)), tmp_path / "net.onnx")
+    result = bfx("build", tmp_path / "net.onnx", "-o", tmp_path / "out")
+    assert result.exit_code == 0
+    assert "Not estimated, and not in these sums: 1 DuplicateStreams, 1 ElementwiseAdd." in flat(result.output)
