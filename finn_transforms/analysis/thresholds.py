@@ -126,5 +126,5 @@ def _refuse_rounded(thresholds: Ints) -> None:
         raise NoMatchError(
             f"threshold {thresholds[channel, step]} of channel {channel} is not exact in float32, in which QONNX keeps "
             "tensors",
-            "Narrow the accumulator to 25 bits or fewer with narrower weights or activations",
+            "Narrow it to 25 bits: narrower weights or activations, or one shared quantizer for what is added",
         )

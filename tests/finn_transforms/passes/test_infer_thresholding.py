@@ -337,7 +337,7 @@ def test_refused_thresholds_beyond_float32() -> None:
     y = graph.node("Sub", [graph.node("Mul", ["x", graph.constant(1.0)]), graph.constant([0.0, 2.0**25])])
     assert refusal_behind(graph, y) == (
         "threshold 33554433 of channel 1 is not exact in float32, in which QONNX keeps tensors",
-        "Narrow the accumulator to 25 bits or fewer with narrower weights or activations",
+        "Narrow it to 25 bits: narrower weights or activations, or one shared quantizer for what is added",
     )
 
 
