@@ -49,9 +49,12 @@ def draw_widths(axes: Axes, networks: dict[str, Any]) -> None:
     for offset, (kind, label, colour) in zip((-0.27, 0, 0.27), kinds, strict=True):
         bits = [networks[name][kind] for name in names]
         bars = axes.bar([index + offset for index in range(len(names))], bits, 0.25, label=label, color=colour)
-        axes.bar_label(bars, [f"{value:.1f}" for value in bits], fontsize=6.5, padding=1)
+        axes.bar_label(bars, [f"{value:.1f}" for value in bits], fontsize=5.5, padding=1)
+        if kind == "finn":
+            for bar, name in zip(bars, names, strict=True):
+                bar.set_hatch("////" if networks[name]["overflowing_in_finn"] else "")
     axes.set_ylabel("accumulator bits, mean over channels")
-    finish(axes, names, "Accumulator widths")
+    finish(axes, names, "Accumulator widths (hatched: some overflow)")
 
 
 def finish(axes: Axes, names: list[str], title: str) -> None:
