@@ -130,7 +130,7 @@ def figures_of(ours: list[Layer], finn: list[Layer] | None) -> dict[str, Any]:
     # Where FINN keeps or splits layers otherwise, the lists have no common order.
     same = finn is not None and [layer.channels for layer in finn] == [layer.channels for layer in ours]
     pairs = list(zip(ours, finn or [], strict=True)) if same else []
-    rows = [vars(layer) for layer in ours]
+    rows = [{name: value for name, value in vars(layer).items() if name != "channel_bits"} for layer in ours]
     for row, (_, theirs) in zip(rows, pairs, strict=False):
         row["finn_bits"] = theirs.bits
     return {
