@@ -28,8 +28,8 @@ class BipolarQuant:
         return cls()
 
     def pre_rounding(self, x: NDArray[Any], parameters: Sequence[NDArray[Any]]) -> NDArray[Any]:
-        """Returns the value in units of the scale, of the shape of `x`; its sign is what counts."""
-        return np.asarray(x / parameters[0])
+        """Returns the value in units of the scale's magnitude, of the shape of `x`; its sign is what counts."""
+        return np.asarray(x / np.abs(parameters[0]))
 
     def to_integers(self, values: NDArray[Any], parameters: Sequence[NDArray[Any]]) -> NDArray[np.int64]:  # noqa: ARG002
         """Returns 1 where a value is at least zero, else -1; monotone in every value.

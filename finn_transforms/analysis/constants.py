@@ -21,3 +21,10 @@ def constant(value: ir.Value | None) -> NDArray[Any] | None:
         return constant(producer.inputs[0])
     tensor = ir.convenience.get_const_tensor(value)
     return None if tensor is None else np.asarray(tensor.numpy())
+
+
+def exact_float32(array: NDArray[Any]) -> NDArray[np.float32] | None:
+    """Return an array as float32, in which QONNX keeps every tensor, or None where that rounds an element."""
+    with np.errstate(over="ignore"):
+        stored = array.astype(np.float32)
+    return stored if np.array_equal(stored, array, equal_nan=True) else None

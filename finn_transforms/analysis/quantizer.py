@@ -15,7 +15,7 @@ from brevitas_ext.qonnx_ops.bipolar_quant import BipolarQuant
 from brevitas_ext.qonnx_ops.quant import Quant
 from brevitas_ext.qonnx_ops.trunc import Trunc
 from finn_transforms.analysis.attributes import attributes_of
-from finn_transforms.analysis.constants import constant
+from finn_transforms.analysis.constants import constant, exact_float32
 from finn_transforms.analysis.datatypes import named, smallest_datatype
 from finn_transforms.analysis.matching import NoMatchError
 from finn_transforms.ops.quantizers import QuantizerOperator, quantizer_operator
@@ -93,7 +93,7 @@ def read_quantizer(node: ir.Node) -> Quantizer:
     parameters = _constants(node)
     scale, bits = parameters[0], 1
     zero_point: NDArray[np.float64] = np.zeros(())
-    operator = quantizer_operator(node.op_type, attributes_of(node))
+    operator = _operator(node)
     if isinstance(operator, BipolarQuant):
         if not np.all(np.isfinite(scale) & (scale != 0)):
             raise NoMatchError("its scale is zero or not finite", "Train or calibrate the quantizer")
@@ -111,6 +111,13 @@ def read_quantizer(node: ir.Node) -> Quantizer:
     )
 
 
+def _operator(node: ir.Node) -> QuantizerOperator:
+    try:
+        return quantizer_operator(node.op_type, attributes_of(node))
+    except (KeyError, ValueError) as error:
+        raise NoMatchError(f"its attributes are incomplete or unknown: {error}", "Export the model again") from error
+
+
 def _constants(node: ir.Node) -> tuple[NDArray[np.float32], ...]:
     names = _PARAMETERS[node.op_type]
     if len(node.inputs) != 1 + len(names):
@@ -123,7 +130,14 @@ def _constants(node: ir.Node) -> tuple[NDArray[np.float32], ...]:
         array = constant(value)
         if array is None:
             raise NoMatchError(f"its {name} is not a constant", "Export the model in evaluation mode")
-        parameters.append(np.asarray(array, dtype=np.float32))
+        if not array.size:
+            raise NoMatchError(f"its {name} is empty, of shape {array.shape}", "Export the model again")
+        stored = exact_float32(array)
+        if stored is None:
+            raise NoMatchError(
+                f"float32 does not hold its {name}, {np.unique(array)[:4].tolist()}", "Export the model in float32"
+            )
+        parameters.append(stored)
     return tuple(parameters)
 
 

@@ -63,7 +63,7 @@ def clip(node: ir.Node, known: Known) -> Box | None:
         given = constant(node.inputs[index]) if index < len(node.inputs) else None
         if given is None and index < len(node.inputs) and node.inputs[index] is not None:
             return None
-        bound = attributes.get(name) if given is None else float(given)
+        bound = attributes.get(name) if given is None else float(given.item())
         if bound is not None and np.isfinite(bound) and bound != round(bound):
             return None
         bounds.append(None if bound is None or not np.isfinite(bound) else int(bound))

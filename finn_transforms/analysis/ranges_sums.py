@@ -16,8 +16,9 @@ from finn_transforms.analysis.linear import products_of, windows_of
 from finn_transforms.analysis.matching import is_hardware, static_shape
 from finn_transforms.analysis.products import Products
 from finn_transforms.analysis.ranges_quantizers import activation
-from finn_transforms.analysis.ranges_rules import Known, Rule, integer_vector, operand
+from finn_transforms.analysis.ranges_rules import Known, Rule, operand
 from finn_transforms.analysis.weights import has_thresholds
+from finn_transforms.ops.tensors import reduce_axes
 
 
 def known_products(node: ir.Node, known: Known) -> Products | None:
@@ -51,8 +52,7 @@ def reduce_sum(node: ir.Node, known: Known) -> Box | None:
     if source is None or node.inputs[0] is None:
         return None
     shape = static_shape(node.inputs[0])
-    axes = integer_vector(node, 1) if len(node.inputs) > 1 else attributes.get("axes")
-    axes = list(range(len(shape))) if not axes else [axis % len(shape) for axis in axes]
+    axes = list(reduce_axes(attributes, len(shape), constant(node.inputs[1]) if len(node.inputs) > 1 else None))
     summed = _sum_over(source, axes, shape)
     if attributes.get("keepdims", 1):
         return summed

@@ -114,6 +114,11 @@ class Tail:
             return None
         if node.op_type == "BatchNormalization":
             return self._per_channel(node, array.reshape(-1, *[1] * (len(static_shape(self.source)) - 2)))
+        if array.ndim > len(static_shape(self.source)):
+            raise NoMatchError(
+                f"a constant of {node.op_type} {node.name!r} has {array.ndim} axes, more than the accumulator",
+                "Use one value per channel",
+            )
         return self._per_channel(node, array)
 
     def _per_channel(self, node: ir.Node, array: NDArray[Any]) -> NDArray[np.float64]:

@@ -64,7 +64,13 @@ def leaky(x: Operand, slope: Operand) -> Operand:
 
 
 def batch_normalization(attributes: Attributes, *operands: Operand) -> Operand:
-    """Return ONNX ``BatchNormalization`` in inference form; the constants broadcast to x."""
+    """Return ONNX ``BatchNormalization`` in inference form; the constants broadcast to x.
+
+    Raises:
+        UnsupportedOperatorError: it normalizes with the statistics of the batch.
+    """
+    if attributes.get("training_mode", 0):
+        raise UnsupportedOperatorError("expected training_mode = 0; export the model in evaluation mode")
     x, scale, bias, mean, variance = operands
     deviation = np.sqrt(variance + attributes.get("epsilon", 1e-5))
     return (x - mean) / deviation * scale + bias

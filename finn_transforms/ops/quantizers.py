@@ -49,7 +49,7 @@ def _function(op_type: str) -> Callable[..., Array]:
 
 
 def _bipolar(_attributes: Attributes, x: Array, scale: Array) -> Array:
-    # Scaling first, as the operator's integers are defined, would turn the sign around where the scale is negative.
+    # Scaling first would make a tiny negative value zero, which counts as positive.
     return np.where(x >= 0, scale, -scale)
 
 

@@ -141,7 +141,7 @@ def extract_gemm(node: ir.Node, source: Scaled) -> Scaled:
     if transposed:
         weights.integers = weights.integers.T
     return Scaled(
-        _emit_sum(node, Operator("MatMul"), source, weights), (*factors, weights.factor(2, 1)), _bias(node, (-1,))
+        _emit_sum(node, Operator("MatMul"), source, weights), (*factors, weights.factor(2, 1)), _bias(node)
     )
 
 
@@ -149,7 +149,7 @@ def _emit_sum(node: ir.Node, operator: Operator, source: Scaled, weights: _Weigh
     """Insert the integer layer; its output is annotated INT32 as FINN does, or wider where the sums need it."""
     name, integers = _layer_name(node), weights.integers
     box = range_of(integer_type_of(source.integers))
-    if any(operator.attributes.get("pads", ())):
+    if any(operator.attributes.get("pads", ())) or operator.attributes.get("auto_pad", "NOTSET") != "NOTSET":
         box = box.union(IntRange(0, 0))
     if operator.op_type == "ConvTranspose":
         rows = integers.swapaxes(0, 1).reshape(integers.shape[1], -1).astype(np.int64)
@@ -166,6 +166,7 @@ def _emit_sum(node: ir.Node, operator: Operator, source: Scaled, weights: _Weigh
 
 def _along(scales: NDArray[Any], channel_axis: int) -> NDArray[Any]:
     """Return scales that vary along one axis only as a vector."""
+    # Factors that vary have the rank of their tensor.
     axis = channel_axis % scales.ndim
     if scales.size != scales.shape[axis]:
         raise NoMatchError(
@@ -207,7 +208,7 @@ def _constant_weights(value: ir.Value, *, channel_axis: int) -> tuple[Floats, Fl
     if quantizer.scale.size != 1:
         sizes = [1] * weights.ndim
         sizes[channel_axis] = weights.shape[channel_axis]
-        if list(quantizer.scale.shape) != sizes:
+        if [*[1] * (weights.ndim - quantizer.scale.ndim), *quantizer.scale.shape] != sizes:
             raise NoMatchError(
                 f"its weight scale has shape {quantizer.scale.shape}, expected one per output channel, {tuple(sizes)}",
                 "Use a weight quantizer per tensor or per output channel",
@@ -216,8 +217,16 @@ def _constant_weights(value: ir.Value, *, channel_axis: int) -> tuple[Floats, Fl
     return integers, quantizer.scale, producer.op_type == "BipolarQuant"
 
 
-def _bias(node: ir.Node, shape: tuple[int, ...]) -> Floats | None:
-    """Return the constant bias of a layer; a quantized constant is folded in float32, as runtimes do."""
+def _bias(node: ir.Node, shape: tuple[int, ...] | None = None) -> Floats | None:
+    """Return the constant bias of a layer; a quantized constant is folded in float32, as runtimes do.
+
+    Args:
+        node: the layer.
+        shape: to give it, None for its own, which broadcasts to the output.
+
+    Raises:
+        NoMatchError: it is computed, or not a number.
+    """
     if len(node.inputs) < 3 or node.inputs[2] is None:
         return None
     bias = constant(node.inputs[2])
@@ -229,7 +238,10 @@ def _bias(node: ir.Node, shape: tuple[int, ...]) -> Floats | None:
             bias = quantizer.integers_of(unquantized.astype(np.float32)) * quantizer.scale
     if bias is None:
         raise NoMatchError("its bias is not a constant", "Export the model in evaluation mode")
-    return np.asarray(bias, dtype=np.float32).reshape(shape)
+    bias = np.asarray(bias, dtype=np.float32)
+    if np.isnan(bias).any():
+        raise NoMatchError(f"its bias {np.flatnonzero(np.isnan(bias))[0]} is not a number", "Train the layer again")
+    return bias if shape is None else bias.reshape(shape)
 
 
 LINEAR: dict[str, Rule] = {

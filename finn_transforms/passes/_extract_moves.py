@@ -16,7 +16,7 @@ from finn_transforms.analysis.datatypes import range_of, smallest_datatype
 from finn_transforms.analysis.matching import NoMatchError, static_shape
 from finn_transforms.ops import evaluate
 from finn_transforms.passes._edit import Operator, Output, insert_node, insert_nodes, integer_type_of
-from finn_transforms.passes._scaled import Factor, Scaled, per_tensor, same
+from finn_transforms.passes._scaled import Factor, Scaled, per_tensor, require_per_channel, same
 
 Rule = Callable[[ir.Node, Scaled], Scaled]
 
@@ -31,6 +31,7 @@ def extract_move(node: ir.Node, source: Scaled) -> Scaled:
 
 def extract_max_pool(node: ir.Node, source: Scaled) -> Scaled:
     """Return the maximum of the integers, which is that of the values as long as no factor is negative."""
+    require_per_channel(source)
     if any((factor.array < 0).any() for factor in source.factors):
         raise NoMatchError("a scale in front of it is negative", "Use positive scales")
     return _on_integers(node, source, source.factors)
@@ -38,6 +39,7 @@ def extract_max_pool(node: ir.Node, source: Scaled) -> Scaled:
 
 def extract_spatial(node: ir.Node, source: Scaled) -> Scaled:
     """Return a resized integer image; channels, and factors per channel, stay in their places."""
+    require_per_channel(source)
     if attributes_of(node).get("mode", "nearest") != "nearest":
         raise NoMatchError(
             f"it interpolates ({attributes_of(node)['mode']!r}), which gives no integers",
@@ -55,6 +57,10 @@ def extract_pad(node: ir.Node, source: Scaled) -> Scaled:
         raise NoMatchError(
             f"it pads with {attributes.get('mode', 'constant')} {value}, expected zeros", "Pad with constant zeros"
         )
+    if not per_tensor(source.factors):
+        require_per_channel(source)
+        if static_shape(node.outputs[0])[1] != static_shape(source.integers)[1]:
+            raise NoMatchError("it adds channels to others that have different scales", "Use one scale per tensor")
     padded = range_of(integer_type_of(source.integers)).union(IntRange(0, 0))
     return _on_integers(node, source, source.factors, padded)
 
@@ -118,9 +124,8 @@ def _joined(sources: list[Scaled], axis: int) -> Factor:
                 "its branches have different scales, one of which is no single factor per channel",
                 "Quantize every branch; share one quantizer between them where they are to be added",
             )
-        rank = len(shape)
-        array = chain[0].array.reshape((1,) * (rank - chain[0].array.ndim) + chain[0].array.shape)
-        parts.append(np.broadcast_to(array, (1, shape[1], *[1] * (rank - 2))))
+        require_per_channel(source)
+        parts.append(np.broadcast_to(chain[0].array, (1, shape[1], *[1] * (len(shape) - 2))))
     return Factor("Mul", np.concatenate(parts, axis=1))
 
 

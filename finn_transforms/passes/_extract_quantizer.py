@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 import onnx_ir as ir
+from numpy.typing import NDArray
 
 from finn_transforms.analysis.attributes import attributes_of
 from finn_transforms.analysis.constants import constant
 from finn_transforms.analysis.matching import NoMatchError, static_shape
 from finn_transforms.analysis.quantizer import Quantizer, read_quantizer
 from finn_transforms.passes._edit import Operator, Output, add_constant, graph_of, input_of, insert_node
-from finn_transforms.passes._scaled import Factor, Scaled
+from finn_transforms.passes._scaled import Factor, Scaled, spread
 
 
 def extract_quantizer(node: ir.Node) -> Scaled:
@@ -20,7 +21,7 @@ def extract_quantizer(node: ir.Node) -> Scaled:
         NoMatchError: a parameter is computed or impossible.
     """
     quantizer = read_quantizer(node)
-    scale = quantizer.scale.reshape(()) if quantizer.scale.size == 1 else quantizer.scale
+    scale = _scale(node, quantizer)
     insert = {"BipolarQuant": _insert_bipolar, "Trunc": _insert_trunc}.get(node.op_type, _insert_quant)
     return Scaled(insert(node, quantizer), (Factor("Mul", scale),))
 
@@ -55,9 +56,13 @@ def _insert_trunc(node: ir.Node, quantizer: Quantizer) -> ir.Value:
 
 def _divided(node: ir.Node, quantizer: Quantizer) -> ir.Value:
     name, shape = node.outputs[0].name, static_shape(node.outputs[0])
-    scale = quantizer.scale.reshape(()) if quantizer.scale.size == 1 else quantizer.scale
-    step = add_constant(graph_of(node), f"{name}_step", scale)
+    step = add_constant(graph_of(node), f"{name}_step", _scale(node, quantizer))
     return insert_node(node, Operator("Div"), [input_of(node, 0), step], Output(f"{name}_steps", shape))
+
+
+def _scale(node: ir.Node, quantizer: Quantizer) -> NDArray[np.float32]:
+    scale = quantizer.scale
+    return scale.reshape(()) if scale.size == 1 else spread(scale, input_of(node, 0))
 
 
 def _one(node: ir.Node) -> ir.Value:

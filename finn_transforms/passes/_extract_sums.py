@@ -27,6 +27,7 @@ from finn_transforms.passes._scaled import (
     common_unit,
     evaluated_exactly,
     per_tensor,
+    require_per_channel,
     same,
     scalar,
     total,
@@ -65,6 +66,9 @@ def extract_average_pool(node: ir.Node, source: Scaled) -> Scaled:
     """Return the sum over each window, a depthwise convolution with ones, divided by its size."""
     attributes = attributes_of(node)
     kernel = attributes["kernel_shape"]
+    require_per_channel(source)
+    if attributes.get("auto_pad", "NOTSET") not in {"NOTSET", "VALID"}:
+        raise NoMatchError(f"auto_pad is {attributes['auto_pad']}", "Export explicit pads")
     if any(attributes.get("pads", ())) and not attributes.get("count_include_pad", 0):
         raise NoMatchError(
             "windows at the border average over fewer values (count_include_pad = 0)",
@@ -87,6 +91,7 @@ def extract_average_pool(node: ir.Node, source: Scaled) -> Scaled:
 def extract_global_average(node: ir.Node, source: Scaled) -> Scaled:
     """Return the sum over the image, divided by its size; for ``GlobalAveragePool`` and such a ``ReduceMean``."""
     shape = static_shape(source.integers)
+    require_per_channel(source)
     if node.op_type == "ReduceMean":
         axes = _axes(node, len(shape))
         if len(shape) != 4 or axes != (2, 3):

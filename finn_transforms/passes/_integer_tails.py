@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from brevitas_ext.arith import IntRange
 from finn_transforms.analysis.attributes import attributes_of
 from finn_transforms.analysis.constants import constant
-from finn_transforms.analysis.datatypes import integer_datatype, range_of, smallest_datatype
+from finn_transforms.analysis.datatypes import integer_datatype, named, range_of, smallest_datatype
 from finn_transforms.analysis.matching import static_shape
 from finn_transforms.ops import evaluate
 from finn_transforms.ops.elementwise import ELEMENTWISE
@@ -39,6 +39,9 @@ def insert_quantizer(before: ir.Node, value: ir.Value) -> ir.Value | None:
         return None
     interval = IntRange(int(results.min()), int(results.max()))
     data_type = smallest_datatype(interval)
+    if data_type.name == "INT1":
+        # A signed quantizer of one bit is bipolar: it gives -1 and 1, not -1 and 0.
+        data_type = named("INT2")
     graph = graph_of(before)
     parameters = [
         add_constant(graph, f"{value.name}_{name}", np.array(number))

@@ -12,7 +12,7 @@ import numpy as np
 import onnx_ir as ir
 from numpy.typing import NDArray
 
-from finn_transforms.analysis.matching import NoMatchError
+from finn_transforms.analysis.matching import NoMatchError, static_shape
 
 Floats = NDArray[np.float32]
 
@@ -22,7 +22,7 @@ _SCALE_BITS = 24
 
 
 class Factor(NamedTuple):
-    """A multiplication or division by a float32 constant, one value or an array that broadcasts to the tensor."""
+    """A multiplication or division by a float32 constant, one value or an array of the tensor's rank."""
 
     op_type: Literal["Mul", "Div"]
     array: Floats
@@ -50,6 +50,38 @@ def total(factors: Iterable[Factor]) -> NDArray[Any]:
 def per_tensor(factors: Iterable[Factor]) -> bool:
     """Tell whether every factor is one value for the entire tensor."""
     return all(factor.array.size == 1 for factor in factors)
+
+
+def require_per_channel(source: Scaled) -> None:
+    """Refuse factors that vary along another axis than the channels, the second.
+
+    Raises:
+        NoMatchError: a factor differs between pixels or between rows.
+    """
+    for factor in source.factors:
+        if factor.array.size > 1 and factor.array.size != factor.array.shape[1]:
+            raise NoMatchError(
+                f"the scales of its input have shape {factor.array.shape}",
+                "Use one scale per tensor or one per channel",
+            )
+
+
+def spread(array: Floats, value: ir.Value) -> Floats:
+    """Return a constant that is combined with a value element by element, with the value's rank if it varies.
+
+    Raises:
+        NoMatchError: the constant makes the value larger, or cannot be combined with it.
+    """
+    shape = static_shape(value)
+    if array.size == 1:
+        return array
+    sizes = zip(array.shape[::-1], shape[::-1], strict=False)
+    if array.ndim > len(shape) or any(size not in {1, whole} for size, whole in sizes):
+        raise NoMatchError(
+            f"a constant of shape {array.shape} does not fit {value.name!r} of shape {shape}",
+            "Use one value per tensor or one per channel",
+        )
+    return array.reshape((1,) * (len(shape) - array.ndim) + array.shape)
 
 
 def same(first: Sequence[Factor], second: Sequence[Factor]) -> bool:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import numpy as np
 import onnx_ir as ir
 from onnx_ir.passes.common import RemoveUnusedNodesPass
 
-from finn_transforms.analysis.constants import constant
+from finn_transforms.analysis.constants import constant, exact_float32
 from finn_transforms.analysis.datatypes import integer_datatype
 from finn_transforms.analysis.matching import NoMatchError, is_quantizer, nodes_of, static_shape
 from finn_transforms.analysis.weights import weight_rows
@@ -16,7 +17,7 @@ from finn_transforms.passes._extract_moves import MOVES, extract_concat, extract
 from finn_transforms.passes._extract_quantizer import extract_quantizer
 from finn_transforms.passes._extract_sums import POOLS, extract_addition
 from finn_transforms.passes._integer_tails import insert_quantizer
-from finn_transforms.passes._scaled import Factor, Scaled
+from finn_transforms.passes._scaled import Factor, Scaled, spread
 
 _Known = dict[ir.Value, Scaled]
 
@@ -67,16 +68,16 @@ class ExtractIntegers(HardwarePass):
 def _is_done(node: ir.Node, known: _Known) -> bool:
     """Note what is known about a node that stays: integers already, or a factor behind integers."""
     output, first = node.outputs[0], node.inputs[0] if node.inputs else None
-    if first is None or constant(output) is not None or constant(first) is not None:
+    is_scaling = node.op_type in {"Mul", "Div"} and node.domain == ""
+    if first is None or constant(output) is not None or (constant(first) is not None and not is_scaling):
         return True
     if integer_datatype(output) is not None and (node.op_type not in LINEAR or weight_rows(node) is not None):
         # After an earlier run, or because QONNX annotated a quantizer whose scale is 1.
         known.update((value, Scaled(value)) for value in node.outputs)
         return True
-    if node.op_type in {"Mul", "Div"} and node.domain == "":
+    if is_scaling:
         _follow_factor(node, known)
-        return True
-    return False
+    return is_scaling
 
 
 def _follow_factor(node: ir.Node, known: _Known) -> None:
@@ -86,9 +87,10 @@ def _follow_factor(node: ir.Node, known: _Known) -> None:
     if len(streamed) != 1 or len(factors) != 1 or factors[0] is None:
         return
     if node.op_type == "Mul" or operands[0] is streamed[0]:
-        source = known[streamed[0]]
-        factor = Factor("Mul" if node.op_type == "Mul" else "Div", factors[0])
-        if (factor.array != 0).all() and len(static_shape(node.outputs[0])) >= factor.array.ndim:
+        source, array = known[streamed[0]], exact_float32(factors[0])
+        keeps_shape = static_shape(node.outputs[0]) == static_shape(streamed[0])
+        if keeps_shape and array is not None and (np.isfinite(array) & (array != 0)).all():
+            factor = Factor("Mul" if node.op_type == "Mul" else "Div", spread(array, streamed[0]))
             known[node.outputs[0]] = Scaled(source.integers, (*source.factors, factor))
 
 
@@ -118,7 +120,11 @@ def _extract(node: ir.Node, known: _Known) -> list[Scaled]:
     if node.op_type == "Split":
         return extract_split(node, source)
     rule = LINEAR.get(node.op_type) or MOVES.get(node.op_type) or POOLS.get(node.op_type)
-    return [] if rule is None else [rule(node, source)]
+    if rule is None:
+        return []
+    if any(value.uses() or value.is_graph_output() for value in node.outputs[1:]):
+        raise NoMatchError("its second output is read too", "Export the model in evaluation mode and without indices")
+    return [rule(node, source)]
 
 
 def _attach_factors(node: ir.Node, old: ir.Value, scaled: Scaled, known: _Known) -> None:

@@ -53,7 +53,8 @@ def _function_behind(shuffle: ir.Node) -> ir.Node | None:
     constants = [constant(value) for value in others]
     if any(array is None or np.asarray(array).size != 1 for array in constants):
         return None
-    is_function = reader.domain == "" and reader.op_type in ELEMENTWISE
+    # Batch normalization names each of its channels, of which there are more in front of a shuffle.
+    is_function = reader.domain == "" and reader.op_type in ELEMENTWISE.keys() - {"BatchNormalization"}
     return reader if is_quantizer(reader) or is_function else None
 
 
