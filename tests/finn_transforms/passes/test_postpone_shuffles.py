@@ -1,0 +1,28 @@
+"""Pixel shuffles change places with the functions behind them, as long as those know no channels."""
+
+import numpy as np
+
+from finn_transforms.emulate import emulate
+from finn_transforms.passes import PostponeShuffles
+from tests.support.graphs import GraphBuilder, op_types
+
+SHAPE = (1, 4, 2, 2)
+X = np.random.default_rng(3).integers(-8, 8, size=(5, *SHAPE[1:])) / 4
+
+
+def test_functions_come_first() -> None:
+    graph = GraphBuilder(SHAPE)
+    shuffled = graph.node("DepthToSpace", ["x"], blocksize=2)
+    output = graph.quant(graph.node("Relu", [shuffled]), 0.5, 4)
+    model = graph.model(output)
+    before = emulate(model, {"x": X})[output]
+    PostponeShuffles()(model)
+    assert op_types(model) == ["Relu", "Quant", "DepthToSpace"]
+    np.testing.assert_array_equal(emulate(model, {"x": X})[output], before)
+
+
+def test_batch_normalization_of_the_one_channel_stays_behind() -> None:
+    graph = GraphBuilder(SHAPE)
+    shuffled = graph.node("DepthToSpace", ["x"], blocksize=2)
+    model = graph.model(graph.batch_norm(shuffled, [2.0], [1.0]))
+    assert not PostponeShuffles()(model).modified
