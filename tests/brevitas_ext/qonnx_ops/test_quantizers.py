@@ -146,12 +146,14 @@ def test_float64_is_the_reference_not_float32():
     assert op.to_integers(op.pre_rounding(x.astype(np.float32), parameters), parameters).tolist() == [2]
 
 
-def test_bipolar_quant():
+@pytest.mark.parametrize("scale", [0.3, -0.3])
+def test_bipolar_quant(scale):
     x = samples(np.float32(0.3), np.float32(0))
-    parameters = float32(0.3)
+    parameters = float32(scale)
     op = BipolarQuant()
     output = op.dequantize(op.to_integers(op.pre_rounding(x, parameters), parameters), parameters, np.float32)
     assert set(np.unique(output).tolist()) == {-float(parameters[0]), float(parameters[0])}
+    assert output[x >= 0].tolist() == [float(parameters[0])] * int((x >= 0).sum())
     np.testing.assert_array_equal(run(session("BipolarQuant", ("scale",)), x, parameters), output)
     np.testing.assert_array_equal(binary_quant(x, *parameters), output)
 
