@@ -6,7 +6,7 @@ import onnx
 import onnx_ir as ir
 
 from finn_transforms.analysis.datatypes import datatype, set_datatype
-from finn_transforms.analysis.matching import nodes_of
+from finn_transforms.analysis.matching import NoMatchError, nodes_of
 
 # From 18 on the axes, limits and pads of every operator are inputs instead of attributes.
 _OLDEST, _TARGET = 18, 19
@@ -24,12 +24,22 @@ def upgrade_opset(model: ir.Model) -> int | None:
     """Convert the main graph to a recent ONNX opset where it has an old one, and return the old one.
 
     ONNX's converter does the work; what it forgets, QONNX's data types and the nodes' metadata, is put back.
+
+    Raises:
+        NoMatchError: an operator has no newer form.
     """
     version = model.graph.opset_imports.get("", _TARGET)
     if version >= _OLDEST:
         return None
     proto = ir.serde.serialize_model(model)
-    converted = ir.serde.deserialize_model(onnx.version_converter.convert_version(proto, _TARGET)).graph
+    try:
+        proto = onnx.version_converter.convert_version(proto, _TARGET)
+    except RuntimeError as error:
+        raise NoMatchError(
+            f"ONNX does not convert opset {version} to {_TARGET}: {str(error).rsplit('failed: ', 1)[-1]}",
+            "Export the model again with a newer opset",
+        ) from error
+    converted = ir.serde.deserialize_model(proto).graph
     metadata = {node.outputs[0].name: dict(node.metadata_props) for node in model.graph}
     annotated = {str(value.name): datatype(value) for value in _values(model.graph)}
     for value in _values(converted):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import onnx_ir as ir
 
 from finn_transforms.analysis.datatypes import datatype, set_datatype
-from finn_transforms.analysis.matching import nodes_of
+from finn_transforms.analysis.matching import NoMatchError, nodes_of
 from finn_transforms.passes._base import HardwarePass, HardwarePassResult
 from finn_transforms.passes._edit import replace
 from finn_transforms.passes._folding import fold_constants
@@ -37,15 +37,13 @@ class Tidy(HardwarePass):
     """
 
     def rewrite(self, model: ir.Model, result: HardwarePassResult) -> None:
-        """Change ``model`` in place; nothing is refused."""
+        """Change ``model`` in place; only an opset that ONNX cannot convert is refused."""
         first = next(iter(model.graph), None)
         if first is None:
             return
         for domain in declare_domains(model):
             self.note(result, first, f"imports {domain}")
-        version = upgrade_opset(model)
-        if version is not None:
-            self.note(result, next(iter(model.graph)), f"opset {version} becomes {model.graph.opset_imports['']}")
+        self._upgrade(model, result)
         self._bind_shapes(model, result)
         self._remove_identities(model, result)
         while folded := fold_constants(model):
@@ -55,6 +53,15 @@ class Tidy(HardwarePass):
                 break
             # A computed target of a Reshape or Resize is known only now.
             InferShapes()(model)
+
+    def _upgrade(self, model: ir.Model, result: HardwarePassResult) -> None:
+        try:
+            version = upgrade_opset(model)
+        except NoMatchError as why:
+            self.refuse(result, next(iter(model.graph)), why)
+            return
+        if version is not None:
+            self.note(result, next(iter(model.graph)), f"opset {version} becomes {model.graph.opset_imports['']}")
 
     def _bind_shapes(self, model: ir.Model, result: HardwarePassResult) -> None:
         first = next(iter(model.graph))

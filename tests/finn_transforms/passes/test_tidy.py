@@ -189,3 +189,14 @@ def test_random_constants_and_branches_are_not_evaluated() -> None:
     constants: Constants = {"c": np.ones(3, np.float32), "condition": np.array(True)}
     model = tidied(file_of(nodes, constants, opset=19, output=(1, 1, 2, 3)))
     assert op_types(model) == ["RandomNormalLike", "If", "Add", "Add"]
+
+
+def test_an_operator_without_a_newer_form_is_refused() -> None:
+    constants = {name: np.ones(1, np.float32) for name in ("scale", "bias", "mean", "variance")}
+    outputs = ["y", "new_mean", "new_variance", "saved_mean", "saved_variance"]
+    proto = file_of(
+        [helper.make_node("BatchNormalization", ["x", *constants], outputs)], constants, output=("N", 1, 2, 3)
+    )
+    result = Tidy()(ir.serde.deserialize_model(proto))
+    (refusal,) = result.refusals
+    assert refusal.reason.startswith("ONNX does not convert opset 9 to 19: BatchNormalization outputs 4 and 5")
