@@ -19,6 +19,9 @@ Ints = NDArray[np.int64]
 # float32, in which QONNX keeps every tensor, has 24 significant bits.
 _FLOAT32_BITS = 24
 
+# A quantizer of 16 bits with a zero point takes no more.
+_MOST_STEPS = 1 << 17
+
 
 @dataclass(frozen=True, eq=False)
 class Thresholds:
@@ -49,11 +52,16 @@ def arrange_thresholds(rows: Sequence[Ints], low: Ints, high: Ints, *, bias: int
         output: data type of the layer's output.
 
     Raises:
-        NoMatchError: float32 does not hold a threshold.
+        NoMatchError: float32 does not hold a threshold, or the output's type takes too many of them.
     """
     always = min(int((row <= lowest).sum()) for row, lowest in zip(rows, low.tolist(), strict=True))
     needed = max(row.size for row in rows)
     dropped, steps = _fitting(always, needed, bias, output)
+    if steps > _MOST_STEPS:
+        raise NoMatchError(
+            f"an output of type {output.name} takes {steps} thresholds for each channel",
+            "Use fewer bits, or a zero point within the codes",
+        )
     values = np.broadcast_to(_next_float32(high + 1)[:, None], (len(rows), steps)).copy()
     for channel, row in enumerate(rows):
         values[channel, : row.size - dropped] = row[dropped:]

@@ -113,3 +113,9 @@ def test_what_is_never_reached_is_exact_in_float32(high: int) -> None:
     assert int(np.float32(fitted)) == fitted
     below = int(np.nextafter(np.float32(fitted), np.float32(0)))
     assert below <= high or not float(below).is_integer()
+
+
+def test_refused_types_that_take_too_many_thresholds() -> None:
+    rows, ends = [np.array([0, 1])], np.array([8])
+    with pytest.raises(NoMatchError, match="an output of type INT21 takes 1048576 thresholds"):
+        arrange_thresholds(rows, -ends, ends, bias=-(1 << 20), output=named("INT21"))
