@@ -8,11 +8,11 @@ from numpy.typing import NDArray
 
 from brevitas_ext.arith import IntRange
 from finn_transforms.analysis.constants import constant
-from finn_transforms.analysis.datatypes import datatype, integer_datatype, smallest_datatype
+from finn_transforms.analysis.datatypes import datatype, integer_datatype, range_of, set_datatype, smallest_datatype
 from finn_transforms.analysis.matching import is_hardware, layer_type, static_shape
 from finn_transforms.analysis.tail import Tail
 from finn_transforms.analysis.weights import can_change, counts_matches
-from finn_transforms.passes._edit import add_constant, graph_of, input_of
+from finn_transforms.passes._edit import add_constant, graph_of, input_of, integer_type_of
 from finn_transforms.passes._retype import set_type
 
 # Axis of the output channels in the weights.
@@ -39,8 +39,14 @@ def can_negate(tail: Tail) -> bool:
     )
 
 
-def negate_weights(producer: ir.Node, channels: NDArray[np.bool_]) -> None:
-    """Negate the weights of some output channels (C,); bipolar weights stay bipolar."""
+def negate_weights(producer: ir.Node, channels: NDArray[np.bool_], sums: IntRange) -> None:
+    """Negate the weights of some output channels (C,); bipolar weights stay bipolar.
+
+    Args:
+        producer: the linear node.
+        channels: which ones.
+        sums: what the node then gives; its type becomes a wider one where it does not hold that.
+    """
     old = input_of(producer, 1)
     weights = np.asarray(constant(old))
     shape = [1] * weights.ndim
@@ -53,3 +59,16 @@ def negate_weights(producer: ir.Node, channels: NDArray[np.bool_]) -> None:
     producer.replace_input_with(1, new)
     if is_hardware(producer):
         set_type(producer, "weightDataType", weight_type)
+    _widen(producer, sums)
+
+
+def _widen(producer: ir.Node, sums: IntRange) -> None:
+    """Let the output hold ``sums``: an average of unsigned values is annotated with an unsigned sum."""
+    held = range_of(integer_type_of(producer.outputs[0]))
+    if held.contains(sums):
+        return
+    wider = smallest_datatype(held.union(sums), signed=True)
+    set_datatype(producer.outputs[0], wider)
+    if is_hardware(producer):
+        for attribute in ("accDataType", "outputDataType"):
+            set_type(producer, attribute, wider)

@@ -15,7 +15,7 @@ from finn_transforms.analysis.box import Box, Ints
 from finn_transforms.analysis.constants import constant
 from finn_transforms.analysis.datatypes import integer_datatype, range_of
 from finn_transforms.analysis.matching import NoMatchError, is_quantizer, nodes_of, static_shape
-from finn_transforms.analysis.ranges import add_ranges, source_ranges
+from finn_transforms.analysis.ranges import add_ranges, hull, source_ranges
 from finn_transforms.analysis.steps import Steps, find_steps
 from finn_transforms.analysis.tail import Tail, find_tail
 from finn_transforms.analysis.thresholds import Thresholds, arrange_thresholds
@@ -125,7 +125,7 @@ def _count(tail: Tail, steps: Steps, bias: int, most: int) -> tuple[ir.Value, st
     thresholds = _arranged(steps, bias, 1, integer_type_of(tail.end.outputs[0]))
     producer = tail.source.producer()
     if producer is not None and falling.any():
-        negate_weights(producer, falling)
+        negate_weights(producer, falling, hull((steps.low, steps.high)))
     new = Layers(tail.end, tail.source, tail.channel_axis).insert_count(thresholds)
     return new, f"{thresholds.values.shape[1]} of {most} thresholds"
 

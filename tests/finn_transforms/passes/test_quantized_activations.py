@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from finn_transforms.analysis.datatypes import datatype
 from finn_transforms.emulate import emulate
-from finn_transforms.passes import ExtractIntegers, InferThresholding
+from finn_transforms.passes import ExtractIntegers, InferThresholding, lower_to_hardware
 from tests.support.activations import ACTIVATIONS
 from tests.support.graphs import QONNX, GraphBuilder, array_of, attributes, copy_of, only, op_types
 from tests.support.networks import ROUNDINGS
@@ -117,6 +117,18 @@ def test_weights_of_falling_channels_are_negated(
     x = {"x": np.array(list(product(range(8), repeat=3)), np.float64).reshape(-1, 3, 1, 1)}
     output = str(before.graph.outputs[0].name)
     np.testing.assert_array_equal(emulate(after, x)[output], emulate(before, x)[output])
+
+
+@pytest.mark.parametrize("signed", [False, True])
+def test_negated_sums_of_an_average_get_a_type_that_holds_them(signed: bool) -> None:
+    graph = GraphBuilder((1, 2, 4, 4))
+    pooled = graph.node("AveragePool", [graph.quant("x", 0.5, 4, signed=signed)], kernel_shape=[2, 2], strides=[2, 2])
+    output = graph.quant(graph.node("Neg", [pooled]), 0.5, 3, signed=True)
+    model = graph.model(output)
+    x = np.array([-4.0, 7.5]).repeat(32).reshape(2, 2, 4, 4)
+    before = emulate(model, {"x": x})[output]
+    assert not lower_to_hardware(model, bound=None).refusals[1:]
+    np.testing.assert_array_equal(emulate(model, {"x": x})[output], before)
 
 
 def test_negated_bipolar_weights_stay_bipolar() -> None:
