@@ -140,9 +140,7 @@ def extract_gemm(node: ir.Node, source: Scaled) -> Scaled:
     factors = weights.absorb(source.factors, -1)
     if transposed:
         weights.integers = weights.integers.T
-    return Scaled(
-        _emit_sum(node, Operator("MatMul"), source, weights), (*factors, weights.factor(2, 1)), _bias(node)
-    )
+    return Scaled(_emit_sum(node, Operator("MatMul"), source, weights), (*factors, weights.factor(2, 1)), _bias(node))
 
 
 def _emit_sum(node: ir.Node, operator: Operator, source: Scaled, weights: _Weights) -> ir.Value:

@@ -115,8 +115,11 @@ def _extract(node: ir.Node, known: _Known) -> list[Scaled]:
     if source is None and node.op_type in LINEAR and node.inputs[0] is not None:
         integers = insert_quantizer(node, node.inputs[0])
         source = None if integers is None else Scaled(integers)
-    if source is None:
-        return []
+    return [] if source is None else _extract_alone(node, source)
+
+
+def _extract_alone(node: ir.Node, source: Scaled) -> list[Scaled]:
+    """Return integers and factors for each output of a node with one integer input."""
     if node.op_type == "Split":
         return extract_split(node, source)
     rule = LINEAR.get(node.op_type) or MOVES.get(node.op_type) or POOLS.get(node.op_type)
