@@ -99,8 +99,10 @@ def _channels(node: ir.Node, source: ir.Value, axis: int) -> list[int]:
     parameters = [constant(value) for value in node.inputs[1:]]
     if any(array is None and value is not None for array, value in zip(parameters, node.inputs[1:], strict=True)):
         raise NoMatchError("where it slices is computed", "Use constant slices")
-    numbered = np.broadcast_to(np.arange(shape[axis]).reshape(-1, *[1] * (len(shape) - axis - 1)), shape)
+    numbered = np.arange(np.prod(shape)).reshape(shape)
     result = evaluate("Slice", attributes_of(node), [numbered, *parameters])
-    if result.shape[:axis] + result.shape[axis + 1 :] != shape[:axis] + shape[axis + 1 :]:
+    first = np.moveaxis(result, axis, 0).reshape(result.shape[axis], -1)[:, :1]
+    channels = np.unravel_index(first.reshape(-1), shape)[axis]
+    if not np.array_equal(result, np.take(numbered, channels, axis=axis)):
         raise NoMatchError("it slices more than channels", "Slice axis 1 only")
-    return [int(channel) for channel in np.moveaxis(result, axis, 0).reshape(result.shape[axis], -1)[:, 0]]
+    return channels.tolist()

@@ -220,6 +220,13 @@ REFUSED: list[tuple[type[HardwarePass], Build, tuple[int, ...], str, str]] = [
     ),
     (
         InferSplit,
+        lambda g: g.node("Slice", ["x", *(g.integers([each]) for each in (-1, -9, 3, -1))], datatype="INT4"),
+        (1, 4, 3, 5),
+        "it slices more than channels",
+        "Slice axis 1 only",
+    ),
+    (
+        InferSplit,
         lambda g: slices(g, (0, 2)),
         (1, 4, 3, 5),
         "the slices of 'x' are not all of its channels, each once",
