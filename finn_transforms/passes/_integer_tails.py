@@ -77,11 +77,12 @@ def _results(source: ir.Value, nodes: list[ir.Node]) -> NDArray[Any] | None:
         return None
     x = np.arange(interval.low, interval.high + 1, 2 if data_type.name == "BIPOLAR" else 1).astype(np.float64)
     for node in nodes:
-        constants = [None if value is None else constant(value) for value in node.inputs]
-        inputs = [
-            x if array is None else array.reshape(()).astype(np.float64)
-            for value, array in zip(node.inputs, constants, strict=True)
-            if value is not None
-        ]
+        # An absent input keeps its place: what follows an absent lower limit is the upper one.
+        inputs = [None if value is None else _operand(value, x) for value in node.inputs]
         x = evaluate(node.op_type, attributes_of(node), inputs)
     return x if np.isfinite(x).all() and (x == np.rint(x)).all() else None
+
+
+def _operand(value: ir.Value, x: NDArray[Any]) -> NDArray[Any]:
+    array = constant(value)
+    return x if array is None else array.reshape(()).astype(np.float64)

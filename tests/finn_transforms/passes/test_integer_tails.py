@@ -25,3 +25,14 @@ def test_halved_signs_are_integers(shift: int, expected: str) -> None:
     assert found is not None
     assert found.name == expected
     np.testing.assert_array_equal(emulate(model, {"x": X})[str(model.graph.outputs[0].name)], before)
+
+
+def test_an_absent_limit_does_not_limit() -> None:
+    graph = GraphBuilder(SHAPE)
+    signs = graph.node("BipolarQuant", ["x", graph.constant(1.0)], domain=QONNX)
+    clipped = graph.node("Clip", [signs, "", graph.constant(2.0)])
+    output = graph.node("Conv", [clipped, graph.weights(np.array([[3, -2]]).reshape(1, 2, 1, 1))])
+    model = graph.model(output)
+    before = emulate(model, {"x": X})[output]
+    assert not ExtractIntegers()(model).refusals
+    np.testing.assert_array_equal(emulate(model, {"x": X})[str(model.graph.outputs[0].name)], before)
