@@ -106,6 +106,8 @@ def read_quantizer(node: ir.Node) -> Quantizer:
         bits = _bits(parameters[-1])
         if bits == 1 and not isinstance(operator, Trunc) and operator.signed and np.any(zero_point != 0):
             raise NoMatchError("it is bipolar and has a zero point", "Use two bits or more")
+        if bits == 1 and isinstance(operator, Trunc) and operator.signed and operator.narrow:
+            raise NoMatchError("one bit, signed and narrow, leaves a single code", "Use two bits or more")
     return Quantizer(
         scale=scale.astype(np.float32), zero_point=zero_point, bits=bits, operator=operator, parameters=parameters
     )
