@@ -153,12 +153,12 @@ def _moved(factor: Factor, node: ir.Node, shape: tuple[int, ...]) -> Factor:
 
 
 def _compressed(array: NDArray[Any]) -> NDArray[np.float32]:
-    """Keep one index of every axis along which nothing changes."""
+    """Keep one index of every axis along which nothing changes, and one number where that is all."""
     for axis in range(array.ndim):
         first = array.take([0], axis=axis)
         if (array == first).all():
             array = first
-    return array.astype(np.float32)
+    return (array.reshape(()) if array.size == 1 else array).astype(np.float32)
 
 
 MOVES: dict[str, Rule] = {

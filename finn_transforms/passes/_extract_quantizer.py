@@ -61,8 +61,7 @@ def _divided(node: ir.Node, quantizer: Quantizer) -> ir.Value:
 
 
 def _scale(node: ir.Node, quantizer: Quantizer) -> NDArray[np.float32]:
-    scale = quantizer.scale
-    return scale.reshape(()) if scale.size == 1 else spread(scale, input_of(node, 0))
+    return spread(quantizer.scale, input_of(node, 0))
 
 
 def _one(node: ir.Node) -> ir.Value:

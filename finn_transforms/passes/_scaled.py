@@ -67,14 +67,14 @@ def require_per_channel(source: Scaled) -> None:
 
 
 def spread(array: Floats, value: ir.Value) -> Floats:
-    """Return a constant that is combined with a value element by element, with the value's rank if it varies.
+    """Return a constant that is combined with a value element by element: one number, or an array of its rank.
 
     Raises:
         NoMatchError: the constant makes the value larger, or cannot be combined with it.
     """
-    shape = static_shape(value)
     if array.size == 1:
-        return array
+        return array.reshape(())
+    shape = static_shape(value)
     sizes = zip(array.shape[::-1], shape[::-1], strict=False)
     if array.ndim > len(shape) or any(size not in {1, whole} for size, whole in sizes):
         raise NoMatchError(

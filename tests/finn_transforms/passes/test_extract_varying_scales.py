@@ -129,3 +129,24 @@ def test_a_bias_per_row_of_a_gemm_keeps_its_shape() -> None:
     before = emulate(model, {"x": x})[output]
     ExtractIntegers()(model)
     np.testing.assert_array_equal(emulate(model, {"x": x})[str(model.graph.outputs[0].name)], before)
+
+
+def test_one_factor_with_axes_goes_through_layers_that_drop_them() -> None:
+    graph = GraphBuilder(SHAPE)
+    scaled = graph.node("Mul", [graph.quant("x", 0.5, 4), graph.constant(np.full((1, 1, 1, 1), 0.25))])
+    output = graph.node("Relu", [graph.node("Flatten", [scaled])])
+    model = graph.model(output)
+    before = emulate(model, {"x": X})[output]
+    ExtractIntegers()(model)
+    np.testing.assert_array_equal(emulate(model, {"x": X})[output], before)
+
+
+def test_equal_scales_per_channel_follow_a_change_of_rank() -> None:
+    graph = GraphBuilder(SHAPE)
+    x = graph.quant("x", np.full((1, 3, 1, 1), 0.5), 4)
+    flat = graph.node("Flatten", [graph.node("Reshape", [x, graph.integers([1, 9, 3])])])
+    output = graph.node("Relu", [flat])
+    model = graph.model(output)
+    before = emulate(model, {"x": X})[output]
+    ExtractIntegers()(model)
+    np.testing.assert_array_equal(emulate(model, {"x": X})[output], before)
