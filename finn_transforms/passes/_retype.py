@@ -116,7 +116,11 @@ def fit(node: ir.Node, index: int, reachable: IntRange, data_type: BaseDataType)
         return reachable, False
     fitted = fit_thresholds(thresholds, reachable, range_of(data_type))
     span = IntRange(int(fitted.min()), int(fitted.max()))
-    threshold_type = threshold_datatype(fitted, data_type)
+    if is_activation:
+        threshold_type = threshold_datatype(fitted, data_type)
+    else:
+        # FINN's HLS unit adds up in the type that its thresholds are annotated with, whatever accDataType says.
+        threshold_type = smallest_datatype(range_of(data_type).union(span), signed=data_type.signed())
     changed = False
     if not np.array_equal(fitted, thresholds) and isinstance(node.graph, ir.Graph):
         node.replace_input_with(index, add_constant(node.graph, f"{old.name}_fitted", fitted, threshold_type))

@@ -160,7 +160,7 @@ def _is_integer(node: ir.Node) -> bool:
 def _write_unit(node: ir.Node, reachable: IntRange, data_type: BaseDataType) -> BaseDataType | None:
     """Write the data type to an MVAU or VVAU and to what reads it; return the type if anything changed."""
     if has_thresholds(node):
-        # FINN keeps thresholds inside the unit in the accumulator's own type, so it has to hold them too.
+        # The accumulator and the thresholds inside the unit have one type, which holds both.
         fitted, changed = fit(node, 2, reachable, data_type)
         data_type = smallest_datatype(range_of(data_type).union(fitted), signed=data_type.signed())
         changed |= set_type(node, "accDataType", data_type)

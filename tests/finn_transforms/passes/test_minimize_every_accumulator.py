@@ -9,6 +9,7 @@ import numpy as np
 import onnx_ir as ir
 import pytest
 
+from finn_transforms.analysis.datatypes import integer_datatype
 from finn_transforms.analysis.ranges import integer_ranges
 from finn_transforms.passes import MinimizeAccumulators
 from tests.support.graphs import array_of, attributes, copy_of, only
@@ -60,6 +61,16 @@ def test_popcounts_keep_their_thresholds() -> None:
     minimized(model)
     assert accumulators(model) == ["UINT2"]
     np.testing.assert_array_equal(array_of(only(model, "MVAU").inputs[2]), [[2]])
+
+
+def test_thresholds_inside_a_unit_have_the_type_of_its_accumulator() -> None:
+    """FINN's HLS unit adds up in their type, so that a narrower one would cut sums off."""
+    model = hardware_layer(
+        [[3], [-2], [1]], input_type="UINT4", weight_type="INT3", thresholds=[[-1, 0, 2]], output_type="UINT2"
+    )
+    minimized(model)
+    assert accumulators(model) == ["INT7"]
+    assert integer_datatype(only(model, "MVAU").inputs[2]).name == "INT7"
 
 
 DEPTHWISE = np.array([[[[3, -1], [0, 2]]], [[[-2, -2], [1, 0]]]])
