@@ -33,7 +33,7 @@ from finn_transforms.cost import dsp_block, estimate_all
 from finn_transforms.finn_compat import prepare_finn, require_finn
 from finn_transforms.hw_graph import read_hw_graph
 from finn_transforms.impl_style import choose_impl_style
-from finn_transforms.passes import CheckAccumulatorContract, MinimizeAccumulators
+from finn_transforms.passes import CheckAccumulatorContract, MinimizeAccumulators, RestoreSigns
 from finn_transforms.report import accumulator_rows, layer_breakdown, layer_resources, write_json
 
 if TYPE_CHECKING:
@@ -77,8 +77,12 @@ def step_bfx_compute_in_luts(model: ModelWrapper, _cfg: DataflowBuildConfig) -> 
 
 
 def step_bfx_minimize_accumulators(model: ModelWrapper, _cfg: DataflowBuildConfig) -> ModelWrapper:
-    """Give every accumulator its exact width again; after ``step_minimize_bit_width``, which goes by data types."""
-    return model.transform(MinimizeAccumulators())
+    """Give every accumulator its exact width again; after ``step_minimize_bit_width``, which goes by data types.
+
+    That step also decides anew which weights are signs, by their lowest and highest value alone, and so makes sums of
+    popcounts and the other way round; here they become again what their tensors are annotated with.
+    """
+    return model.transform(RestoreSigns()).transform(MinimizeAccumulators())
 
 
 def step_bfx_check_contract(model: ModelWrapper, _cfg: DataflowBuildConfig) -> ModelWrapper:

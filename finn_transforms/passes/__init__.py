@@ -23,6 +23,7 @@ from finn_transforms.passes.lift_sequences import LiftSequences
 from finn_transforms.passes.lower import LoweringResult, lower_to_hardware
 from finn_transforms.passes.minimize_accumulators import MinimizeAccumulators
 from finn_transforms.passes.postpone_shuffles import PostponeShuffles
+from finn_transforms.passes.restore_signs import RestoreSigns
 from finn_transforms.passes.tidy import Tidy
 
 __all__ = [
@@ -50,6 +51,7 @@ __all__ = [
     "MinimizeAccumulators",
     "PostponeShuffles",
     "Refusal",
+    "RestoreSigns",
     "Rewrite",
     "Tidy",
     "lower_to_hardware",
