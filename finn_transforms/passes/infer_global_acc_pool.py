@@ -6,16 +6,15 @@ from typing import ClassVar
 
 import onnx_ir as ir
 
-from brevitas_ext.arith import IntRange
 from finn_transforms.analysis.attributes import attributes_of
 from finn_transforms.analysis.constants import constant
-from finn_transforms.analysis.datatypes import integer_datatype, range_of, smallest_datatype
+from finn_transforms.analysis.datatypes import integer_datatype
 from finn_transforms.analysis.matching import NoMatchError, static_shape
+from finn_transforms.ops.convolution import Window
 from finn_transforms.ops.tensors import reduce_axes
-from finn_transforms.passes._edit import Operator, Output, insert_node, integer_type_of
 from finn_transforms.passes._nodes import NodePass
-from finn_transforms.passes._retype import retype
-from finn_transforms.passes._streams import as_stream, integer_input, replace_by_stream, require_numbers
+from finn_transforms.passes._streams import integer_input
+from finn_transforms.passes._sums import insert_sum
 
 
 class InferGlobalAccPool(NodePass):
@@ -28,6 +27,7 @@ class InferGlobalAccPool(NodePass):
     After::
 
         s = Transpose(GlobalAccPool(Transpose(q)))          # NHWC inside
+        s = Transpose(Pool(ConvolutionInputGenerator(Transpose(q))))        # where the image is not square
 
     FINN gives the sum the type that holds as many pixels at the end of their type, the lower end of a signed one; the
     pass does as well, and tells the sum's readers.
@@ -49,32 +49,5 @@ class InferGlobalAccPool(NodePass):
             raise NoMatchError(f"it sums {rank} dimensions over {axes}", "Sum images (1, C, H, W) over axes 2 and 3")
         if not attributes_of(node).get("keepdims", 1):
             raise NoMatchError("it drops the dimensions it sums over", "Keep them, and flatten afterwards")
-        insert_global_acc_pool(node, source)
         height, width = static_shape(source)[2:]
-        return f"GlobalAccPool of {height} x {width} pixels"
-
-
-def insert_global_acc_pool(node: ir.Node, source: ir.Value) -> None:
-    """Let a ``GlobalAccPool`` of an image (1, C, H, W) take the place of a node.
-
-    Raises:
-        NoMatchError: the image is of bits that stand for -1 and 1.
-    """
-    require_numbers(source)
-    data_type, old = integer_type_of(source), node.outputs[0]
-    _, channels, height, width = static_shape(source)
-    ends = range_of(data_type)
-    reachable = IntRange(height * width * ends.low, height * width * ends.high)
-    sum_type = smallest_datatype(reachable)
-    stream = as_stream(node, source)
-    operator = Operator.hardware(
-        "GlobalAccPool",
-        NumChannels=channels,
-        PE=1,
-        inputDataType=data_type.name,
-        numInputVectors=[1, height, width],
-    )
-    output = Output(f"GlobalAccPool_{node.name or old.name}", (1, 1, 1, channels), sum_type)
-    result = insert_node(node, operator, [stream], output)
-    replace_by_stream(node, old, result)
-    retype(result, reachable, sum_type)
+        return insert_sum(node, source, Window(kernel=(height, width)))

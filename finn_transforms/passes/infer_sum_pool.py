@@ -6,17 +6,15 @@ from typing import ClassVar
 
 import onnx_ir as ir
 
-from brevitas_ext.arith import IntRange
 from finn_transforms.analysis.attributes import attributes_of
 from finn_transforms.analysis.constants import constant
-from finn_transforms.analysis.datatypes import integer_datatype, range_of, smallest_datatype
+from finn_transforms.analysis.datatypes import integer_datatype
 from finn_transforms.analysis.matching import static_shape
-from finn_transforms.passes._edit import input_of, integer_type_of
+from finn_transforms.passes._edit import input_of
 from finn_transforms.passes._nodes import NodePass
-from finn_transforms.passes._retype import retype
-from finn_transforms.passes._streams import as_stream, has_signs, integer_input, replace_by_stream
-from finn_transforms.passes._windows import insert_pool, read_window
-from finn_transforms.passes.infer_global_acc_pool import insert_global_acc_pool
+from finn_transforms.passes._streams import has_signs, integer_input
+from finn_transforms.passes._sums import insert_sum
+from finn_transforms.passes._windows import read_window
 
 
 class InferSumPool(NodePass):
@@ -29,7 +27,7 @@ class InferSumPool(NodePass):
     After::
 
         s = Transpose(Pool(ConvolutionInputGenerator(Transpose(q))))            # function AccPool, NHWC inside
-        s = Transpose(GlobalAccPool(Transpose(q)))                              # where a window is the whole image
+        s = Transpose(GlobalAccPool(Transpose(q)))                              # where it is the whole square image
 
     Neither needs weights or multipliers, and the second no lines of pixels either.  Comes in front of `InferVVAU`,
     which takes sums of bits that stand for -1 and 1.
@@ -44,17 +42,7 @@ class InferSumPool(NodePass):
             return None
         integer_input(node)
         window = read_window(attributes_of(node), static_shape(input_of(node, 1))[2:], source)
-        rows, columns = static_shape(source)[2:]
-        if window.kernel == (rows, columns) and not any(window.pads):
-            insert_global_acc_pool(node, source)
-            return f"GlobalAccPool of {rows} x {columns} pixels"
-        ends, pixels = range_of(integer_type_of(source)), window.kernel[0] * window.kernel[1]
-        reachable = IntRange(min(0, pixels * ends.low), pixels * ends.high)
-        sum_type = smallest_datatype(reachable)
-        result = insert_pool(node, as_stream(node, source), window, "AccPool", sum_type)
-        replace_by_stream(node, node.outputs[0], result)
-        retype(result, reachable, sum_type)
-        return f"depthwise input generator and Pool, sums of {pixels} pixels"
+        return insert_sum(node, source, window)
 
 
 def _adds_windows(node: ir.Node) -> bool:

@@ -98,8 +98,8 @@ LOWERED: list[tuple[type[HardwarePass], Build, str, int]] = [
     ),
     (InferPadding, lambda g: pad(g, 0, 0, 1, 2, 0, 0, 0, 1), "FMPadding", 1),
     (InferPadding, lambda g: pad(g, 0, 0, 1, 1, 0, 0, 1, 1, value=0.0), "FMPadding", 1),
-    (InferGlobalAccPool, lambda g: total(g, 2, 3), "GlobalAccPool", 1),
-    (InferGlobalAccPool, lambda g: total(g, -1, -2), "GlobalAccPool", 1),
+    (InferGlobalAccPool, lambda g: total(g, 2, 3), "Pool", 1),
+    (InferGlobalAccPool, lambda g: total(g, -1, -2), "Pool", 1),
 ]
 
 
@@ -167,10 +167,15 @@ def test_concat_takes_the_narrowest_type_of_all() -> None:
 
 
 def test_sum_of_pixels_has_the_type_finn_gives_it() -> None:
-    model = model_of(lambda g: total(g, 2, 3), kind="UINT3")
+    model = model_of(lambda g: total(g, 2, 3), (1, 4, 4, 4), kind="UINT3")
+    reference = copy_of(model)
     InferGlobalAccPool()(model)
-    # 15 pixels of up to 7.
+    # 16 pixels of up to 7.
     assert datatype(only(model, "GlobalAccPool").outputs[0]).name == "UINT7"
+    x = {"x": RNG.integers(0, 8, size=(3, 4, 4, 4))}
+    (output,) = (str(value.name) for value in model.graph.outputs)
+    np.testing.assert_array_equal(emulate(model, x)[output], emulate(reference, x)[output])
+    assert assert_finn_agrees(model, x["x"][:1]) >= 2
     assert_finn_specializes(model)
 
 
