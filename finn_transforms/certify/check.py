@@ -17,9 +17,12 @@ from finn_transforms.certify.graph import Graph, Layer, read_graph, type_range
 from finn_transforms.certify.records import BrokenError, Terms, check_record
 from finn_transforms.certify.spans import Spans, combine, find_spans, operand_spans, pool_elements
 from finn_transforms.certify.sums import Unit, read_unit
+from finn_transforms.certify.wires import cut_values
 
 _VERSION = 1
 _UNITS = ("MVAU", "VVAU")
+_AVERAGES = ("AvgPool", "QuantAvgPool")
+_OVERFLOW_KEY = "finn_transforms.overflow"
 _ELEMENTWISE = ("ElementwiseAdd", "ElementwiseMul", "ElementwiseSub")
 
 
@@ -63,7 +66,8 @@ def certify(
         certificates: their file or document; by default ``report/certificates.json`` in or beside the folder.
 
     Returns:
-        A verdict per accumulator of the graph or certificate, and per promise of the contract.
+        A verdict per accumulator of the graph or certificate, and per promise of the contract; and one for each layer
+        with a data type that is too narrow for what it reads or writes.
 
     Raises:
         CertificateError: a file is missing or cannot be read.
@@ -77,12 +81,16 @@ def certify(
         raise CertificateError(
             f"the graph: expected hardware layers as FINN describes them, found an error: {error!r}"
         ) from error
-    layers = {layer.name: layer for layer in graph.layers if layer.hardware}
+    layers: dict[str, list[Layer]] = {}
+    for layer in graph.layers:
+        if layer.hardware:
+            layers.setdefault(layer.name, []).append(layer)
     verdicts = [_verdict(graph, layers, spans, record) for record in document["accumulators"]]
     known = {record["name"] for record in document["accumulators"]}
-    for layer in layers.values():
-        if layer.kind in _UNITS and layer.name not in known and read_unit(graph, layer, spans) is not None:
-            verdicts.append(_failed(layer.name, layer.attributes.get("accDataType", ""), "it has no certificate"))
+    for layer in graph.layers:
+        if layer.name not in known and _accumulates(layer) and _terms(graph, layer, spans) is not None:
+            verdicts.append(_failed(layer.name, _declared(graph, layer), "it has no certificate"))
+    verdicts.extend(_failed(*problem) for problem in cut_values(graph, spans))
     for name, bits, problem in check_contracts(graph, spans):
         verdicts.append(
             Verdict(
@@ -101,11 +109,17 @@ def _failed(name: str, data_type: str, problem: str) -> Verdict:
     return Verdict(name=name, kind="accumulator", data_type=data_type, ok=False, minimal=False, detail=problem)
 
 
-def _verdict(graph: Graph, layers: dict[str, Layer], spans: Spans, record: dict[str, Any]) -> Verdict:
+def _verdict(graph: Graph, layers: dict[str, list[Layer]], spans: Spans, record: dict[str, Any]) -> Verdict:
     name, claimed = str(record["name"]), str(record["data_type"])
-    layer = layers.get(name)
-    if layer is None or layer.kind != str(record["op_type"]).removesuffix("_hls").removesuffix("_rtl"):
-        return _failed(name, claimed, f"the graph has no {record['op_type']} of that name")
+    named = layers.get(name, [])
+    if len(named) > 1:
+        return _failed(name, claimed, f"the graph has {len(named)} layers of that name")
+    kind = str(record["op_type"]).removesuffix("_hls").removesuffix("_rtl")
+    if not named or named[0].kind != kind or not _accumulates(named[0]):
+        return _failed(name, claimed, f"the graph has no {record['op_type']} of that name that adds up")
+    layer = named[0]
+    if record.get("overflow") == "wrap" != layer.metadata.get(_OVERFLOW_KEY):
+        return _failed(name, claimed, "the certificate lets partial sums wrap around, the graph does not")
     actual = _declared(graph, layer)
     if actual != claimed:
         return _failed(name, claimed, f"the certificate is for {claimed}, the graph has {actual}")
@@ -121,6 +135,19 @@ def _verdict(graph: Graph, layers: dict[str, Layer], spans: Spans, record: dict[
     return Verdict(
         name=name, kind="accumulator", data_type=claimed, ok=True, minimal=bool(record["minimal"]), detail=detail
     )
+
+
+def _accumulates(layer: Layer) -> bool:
+    """Tell whether a layer has an accumulator that a certificate is about."""
+    if not layer.hardware:
+        return False
+    if layer.kind == "Pool":
+        function = layer.attributes.get("Function")
+        # FINN chooses the accumulator of other averaging pools that state no width.
+        return function == "AccPool" or (function in _AVERAGES and layer.attributes.get("AccumBits", 0) > 0)
+    if layer.kind in _ELEMENTWISE:
+        return layer.inputs[0] != layer.inputs[1]
+    return layer.kind in _UNITS or layer.kind == "GlobalAccPool"
 
 
 def _declared(graph: Graph, layer: Layer) -> str:
@@ -150,7 +177,7 @@ def _terms(graph: Graph, layer: Layer, spans: Spans) -> Terms | None:
         if operands is None or len(operands) != 2:
             return None
         return Terms(operands=tuple(each.last() for each in operands), combine=lambda a, b: combine(layer.kind, a, b))
-    found = pool_elements(graph, layer, spans)
+    found = pool_elements(layer, spans)
     if found is None:
         return None
     elements, count = found

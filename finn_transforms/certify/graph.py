@@ -33,6 +33,7 @@ class Layer:
     Attributes:
         kind: operator, without the suffix of a specialized hardware layer.
         hardware: whether it is one of FINN's hardware layers.
+        metadata: what passes noted about it.
     """
 
     name: str
@@ -41,6 +42,7 @@ class Layer:
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
     attributes: dict[str, Any]
+    metadata: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,7 +84,8 @@ def read_graph(model: onnx.ModelProto) -> Graph:
             continue
         hardware = node.domain.startswith(_HARDWARE)
         kind = re.sub(r"_(hls|rtl)$", "", node.op_type) if hardware else node.op_type
-        layers.append(Layer(node.name, kind, hardware, tuple(node.input), tuple(node.output), attributes))
+        metadata = {entry.key: entry.value for entry in node.metadata_props}
+        layers.append(Layer(node.name, kind, hardware, tuple(node.input), tuple(node.output), attributes, metadata))
     types = {
         annotation.tensor_name: entry.value
         for annotation in graph.quantization_annotation

@@ -61,14 +61,14 @@ def combine(kind: str, left: Span, right: Span) -> Span:
     return Span(np.minimum.reduce(corners), np.maximum.reduce(corners), left.derived and right.derived)
 
 
-def pool_elements(graph: Graph, layer: Layer, spans: Spans) -> tuple[Span, int] | None:
+def pool_elements(layer: Layer, spans: Spans) -> tuple[Span, int] | None:
     """Return the span (C,) or (1,) of one element that a pool adds, and how many it adds."""
     span = spans.get(layer.inputs[0])
     if span is None:
         return None
     flat = span.last()
     if layer.kind == "GlobalAccPool":
-        return flat, prod(graph.shapes[layer.inputs[0]][1:-1])
+        return flat, prod(layer.attributes["numInputVectors"][1:])
     size = prod(layer.attributes["KernelSize"])
     if flat.low.size == 1:
         return flat, size
@@ -192,7 +192,7 @@ def _pool(_graph: Graph, layer: Layer, spans: Spans) -> Span | None:
 
 
 def _global_sum(graph: Graph, layer: Layer, spans: Spans) -> Span | None:
-    found = pool_elements(graph, layer, spans)
+    found = pool_elements(layer, spans)
     if found is None:
         return None
     elements, count = found

@@ -13,35 +13,14 @@ import pytest
 from onnx import numpy_helper
 
 from finn_transforms.analysis.datatypes import set_datatype
-from finn_transforms.build import build, lower
-from finn_transforms.certify import CertificateError, Verdict, certify
+from finn_transforms.build import lower
+from finn_transforms.certify import CertificateError, certify
 from finn_transforms.passes import MinimizeAccumulators
 from finn_transforms.report import certificates
 from tests.support import accumulating_layers as layers
+from tests.support.certified import problems, record_of, state
 from tests.support.small import hardware_layer
-from tests.support.small_network import CONTRACT_BITS, CONTRACT_LAYER, save_small_network, small_network
-
-
-@pytest.fixture(scope="module")
-def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("build")
-    build(save_small_network(folder / "net.onnx"), folder / "out")
-    return folder / "out"
-
-
-@pytest.fixture
-def model(built: Path) -> onnx.ModelProto:
-    return onnx.load(built / "hw_graph.onnx")
-
-
-@pytest.fixture
-def document(built: Path) -> dict[str, Any]:
-    content: dict[str, Any] = json.loads((built / "report" / "certificates.json").read_text())
-    return content
-
-
-def problems(verdicts: list[Verdict]) -> str:
-    return "\n".join(f"{each.name}: {each.detail}" for each in verdicts if not each.ok)
+from tests.support.small_network import CONTRACT_BITS, CONTRACT_LAYER, small_network
 
 
 def test_a_build_is_certified(built: Path) -> None:
@@ -50,11 +29,6 @@ def test_a_build_is_certified(built: Path) -> None:
     assert [each.minimal for each in verdicts] == [True, True, False, False]
     assert "whole bytes" in verdicts[2].detail
     assert (verdicts[3].name, verdicts[3].data_type) == (CONTRACT_LAYER, f"{CONTRACT_BITS} bits")
-
-
-def record_of(document: dict[str, Any], index: int = 1) -> dict[str, Any]:
-    record: dict[str, Any] = document["accumulators"][index]
-    return record
 
 
 @pytest.mark.parametrize(
@@ -138,6 +112,42 @@ def test_a_changed_threshold_changes_the_inputs_of_the_next_layer(
 def test_a_missing_certificate(model: onnx.ModelProto, document: dict[str, Any]) -> None:
     removed = document["accumulators"].pop(0)
     assert problems(certify(model, document)) == f"{removed['name']}: it has no certificate"
+
+
+@pytest.mark.parametrize("name", sorted(layers.ALL))
+def test_missing_certificates_of_every_kind_of_layer(name: str) -> None:
+    model = layers.ALL[name]()
+    MinimizeAccumulators()(model)
+    document = certificates(model)
+    removed = [f"{record['name']}: it has no certificate" for record in document["accumulators"]]
+    document["accumulators"] = []
+    assert problems(certify(ir.serde.serialize_model(model), document)).splitlines() == removed
+
+
+def test_a_graph_that_says_nothing_of_wrapping() -> None:
+    model = layers.cancelling()
+    MinimizeAccumulators(byte_align_outputs=False, overflow="wrap")(model)
+    document = certificates(model)
+    assert problems(certify(ir.serde.serialize_model(model), document)) == ""
+    for node in model.graph:
+        node.metadata_props.clear()
+    text = problems(certify(ir.serde.serialize_model(model), document))
+    assert "the certificate lets partial sums wrap around, the graph does not" in text
+
+
+def test_two_layers_of_one_name(model: onnx.ModelProto, document: dict[str, Any]) -> None:
+    """Otherwise one certificate would do for both."""
+    first, second = (record["name"] for record in document["accumulators"][:2])
+    state(model, first, "accDataType", "INT2")
+    next(node for node in model.graph.node if node.name == first).name = second
+    del document["accumulators"][0]
+    assert f"{second}: the graph has 2 layers of that name" in problems(certify(model, document))
+
+
+def test_a_certificate_of_a_layer_that_adds_nothing_up(model: onnx.ModelProto, document: dict[str, Any]) -> None:
+    name = next(node.name for node in model.graph.node if node.op_type == "Thresholding")
+    document["accumulators"].append({**record_of(document), "name": name, "op_type": "Thresholding"})
+    assert problems(certify(model, document)) == f"{name}: the graph has no Thresholding of that name that adds up"
 
 
 def test_a_promise_that_the_weights_break(model: onnx.ModelProto, document: dict[str, Any]) -> None:

@@ -1,0 +1,60 @@
+"""Whether the data types of hardware layers hold what is on their wires; the hardware cuts off what they do not."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from finn_transforms.certify.graph import Graph, Layer, type_range
+from finn_transforms.certify.spans import Spans
+
+_INPUTS = {"InputDataType": 0, "inputDataType": 0, "lhs_dtype": 0, "rhs_dtype": 1}
+_OUTPUTS = ("OutputDataType", "out_dtype", "outputDataType")
+_UNITS = ("MVAU", "VVAU")
+
+
+def cut_values(graph: Graph, spans: Spans) -> Iterator[tuple[str, str, str]]:
+    """Yield name, data type and problem of each hardware layer that a data type is too narrow for."""
+    for layer in graph.layers:
+        if not layer.hardware:
+            continue
+        for attribute, name, value in _ports(layer):
+            ends, span = type_range(name), spans.get(value)
+            if ends is None or span is None:
+                continue
+            low, high = span.low.min(), span.high.max()
+            if low < ends[0] or high > ends[1]:
+                yield layer.name, name, f"its {attribute} {name} holds {list(ends)}, the graph has [{low}, {high}]"
+        if layer.kind in _UNITS:
+            yield from _unit_problems(graph, layer)
+
+
+def _ports(layer: Layer) -> Iterator[tuple[str, str, str]]:
+    """Yield attribute, data type and value of each input and output whose type a layer states."""
+    for attribute, index in _INPUTS.items():
+        if attribute in layer.attributes and index < len(layer.inputs):
+            yield attribute, layer.attributes[attribute], layer.inputs[index]
+    for name, value in zip(layer.attributes.get("inputDataTypes", ()), layer.inputs, strict=False):
+        yield "inputDataTypes", name, value
+    for attribute in _OUTPUTS:
+        if attribute in layer.attributes:
+            yield attribute, layer.attributes[attribute], layer.outputs[0]
+
+
+def _unit_problems(graph: Graph, layer: Layer) -> Iterator[tuple[str, str, str]]:
+    """Yield what the types of a unit's weights and accumulator do not hold."""
+    attributes = layer.attributes
+    weight_type, stored = attributes.get("weightDataType", ""), graph.constant(layer, 1)
+    ends = type_range(weight_type)
+    if ends is not None and stored is not None and stored.size:
+        low, high = stored.min(), stored.max()
+        no_sign = weight_type == "BIPOLAR" and bool((stored == 0).any())
+        if low < ends[0] or high > ends[1] or no_sign:
+            yield layer.name, weight_type, f"its weightDataType {weight_type} does not hold its weights"
+    # FINN adds up in the type of the thresholds inside a unit, or of its output where there are none.
+    inside = len(layer.inputs) > 2 and not attributes.get("noActivation", 0)
+    built = graph.types.get(layer.inputs[2], "") if inside else attributes.get("outputDataType", "")
+    said = attributes.get("accDataType", "INT32")
+    wanted, found = type_range(said), type_range(built)
+    if wanted is not None and found is not None and (found[0] > wanted[0] or found[1] < wanted[1]):
+        where = "thresholds" if inside else "output"
+        yield layer.name, said, f"FINN adds up in the type of its {where}, {built}, which does not hold {said}"
