@@ -16,45 +16,16 @@ from finn_transforms.analysis.datatypes import integer_datatype
 from finn_transforms.analysis.matching import HARDWARE_DOMAIN, is_hardware
 from finn_transforms.emulate import emulate
 from finn_transforms.finn_compat import prepare_finn
-from finn_transforms.passes import (
-    CancelTransposes,
-    CheckAccumulatorContract,
-    InferConcat,
-    InferDeconv,
-    InferElementwise,
-    InferGlobalAccPool,
-    InferMVAU,
-    InferPadding,
-    InferPool,
-    InferSplit,
-    InferSumPool,
-    InferThresholding,
-    InferUpsample,
-    InferVVAU,
-    InsertDuplicateStreams,
-    MinimizeAccumulators,
-)
-from finn_transforms.passes._base import HardwarePassResult
+from finn_transforms.passes._base import HardwarePass, HardwarePassResult
+from finn_transforms.passes.extract_integers import ExtractIntegers
+from finn_transforms.passes.lower import hardware_passes
 from tests.support.graphs import copy_of, wrapper
 
-STAGES = (
-    InferThresholding,
-    InferSumPool,
-    InferVVAU,
-    InferMVAU,
-    InferDeconv,
-    InferPool,
-    InferElementwise,
-    InferConcat,
-    InferSplit,
-    InferUpsample,
-    InferPadding,
-    InferGlobalAccPool,
-    CancelTransposes,
-    InsertDuplicateStreams,
-    MinimizeAccumulators,
-    CheckAccumulatorContract,
-)
+
+def stages() -> list[HardwarePass]:
+    """Return the passes behind ExtractIntegers, in the order of a build."""
+    passes = hardware_passes()
+    return passes[[type(each) for each in passes].index(ExtractIntegers) + 1 :]
 
 
 def input_name(model: ir.Model) -> str:
@@ -81,17 +52,18 @@ def assert_every_stage_equal(model: ir.Model, x: NDArray[Any]) -> list[HardwareP
     before = emulate(model, {name: x})
     reference = quantized(model, before)
     results = []
-    for stage in STAGES:
-        result = stage()(model)
+    for stage in stages():
+        name_of_stage = type(stage).__name__
+        result = stage(model)
         assert isinstance(result, HardwarePassResult)
         results.append(result)
         after = emulate(model, {name: x})
         for index, (ours, theirs) in enumerate(zip(quantized(model, after), reference, strict=True)):
-            assert_same_or_pooled(ours, theirs, f"quantizer {index} after {stage.__name__}")
+            assert_same_or_pooled(ours, theirs, f"quantizer {index} after {name_of_stage}")
         for output in outputs:
-            np.testing.assert_array_equal(after[output], before[output], err_msg=f"{output} after {stage.__name__}")
+            np.testing.assert_array_equal(after[output], before[output], err_msg=f"{output} after {name_of_stage}")
         again = copy_of(model)
-        assert not stage()(again).modified, f"{stage.__name__} changes its own result"
+        assert not stage(again).modified, f"{name_of_stage} changes its own result"
     return results
 
 

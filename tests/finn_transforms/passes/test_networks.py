@@ -25,7 +25,7 @@ from finn_transforms.passes import ExtractIntegers, InferShapes, lower_to_hardwa
 from tests.support.brevitas_networks import ROUNDINGS, brevitas_network
 from tests.support.graphs import copy_of, op_types
 from tests.support.networks import ActivationSpec, LayerSpec, NetworkSpec, images, networks, qonnx_network
-from tests.support.stages import STAGES, assert_every_stage_equal, assert_finn_agrees, input_name
+from tests.support.stages import assert_every_stage_equal, assert_finn_agrees, input_name, stages
 
 HOST = "its input is the graph's input, which is not an integer"
 
@@ -126,8 +126,8 @@ def test_exported_file_in_qonnx(tmp_path: Path) -> None:
     expected = emulate(model, {name: x})[output]
     cleaned = cleanup_model(ModelWrapper(str(path)))
     for wrapped in (ModelWrapper(str(path)), cleaned, cleaned.transform(InferDataTypes())):
-        for stage in (InferShapes, ExtractIntegers, *STAGES):
-            wrapped = wrapped.transform(stage())
+        for stage in (InferShapes(), ExtractIntegers(), *stages()):
+            wrapped = wrapped.transform(stage)
         ours = ir.serde.deserialize_model(wrapped.model)
         assert op_types(ours) == op_types(model)
         result = emulate(ours, {input_name(ours): x})[str(ours.graph.outputs[0].name)]
