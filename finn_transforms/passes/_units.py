@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import onnx_ir as ir
@@ -11,7 +11,7 @@ from qonnx.core.datatype import BaseDataType
 
 from brevitas_ext.arith import IntRange
 from finn_transforms.analysis.constants import constant
-from finn_transforms.analysis.datatypes import integer_datatype, smallest_datatype
+from finn_transforms.analysis.datatypes import integer_datatype, named, smallest_datatype
 from finn_transforms.analysis.matching import NoMatchError, layer_type, static_shape
 from finn_transforms.passes._edit import (
     Operator,
@@ -26,6 +26,9 @@ from finn_transforms.passes._edit import (
 from finn_transforms.passes._elementwise import insert_with_number
 from finn_transforms.passes._retype import retype
 from finn_transforms.passes._streams import integer_input, replace_by_stream
+
+UNSIGNED_BITS: Final = named("INT2")
+"""Type of weights 0 and 1 in a unit that multiplies: FINN's HLS units refuse single unsigned bits."""
 
 
 def layer_input(node: ir.Node) -> ir.Value:
@@ -97,6 +100,7 @@ def _insert_unit(
 ) -> None:
     old = node.outputs[0]
     array, weight_type = weights
+    weight_type = UNSIGNED_BITS if weight_type.name == "BINARY" else weight_type
     input_type, sum_type = integer_type_of(stream), integer_type_of(old)
     counts = input_type.name == weight_type.name == "BIPOLAR"
     length = array.size // shape[-1]

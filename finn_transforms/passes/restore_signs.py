@@ -1,4 +1,4 @@
-"""Undoes what FINN's minimal weight types do to weights of -1 and 1."""
+"""Undoes what FINN's minimal weight types do to weights of one bit."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from finn_transforms.analysis.datatypes import integer_datatype
 from finn_transforms.analysis.matching import is_hardware, layer_type, nodes_of
 from finn_transforms.passes._base import HardwarePass, HardwarePassResult
 from finn_transforms.passes._retype import set_type
+from finn_transforms.passes._units import UNSIGNED_BITS
 
 _SIGNS = "BIPOLAR"
 
@@ -29,6 +30,8 @@ class RestoreSigns(HardwarePass):
     weights of -1 and 0, or of nothing but -1, the type of signs.  Between bipolar inputs and weights a unit counts
     equal bits, otherwise it adds products, so that this changes what the unit computes; and a weight of 0 is no sign.
 
+    It also gives weights of 0 and 1 one unsigned bit, which FINN's HLS units refuse; they get two.
+
     The accumulator follows with `MinimizeAccumulators`.
     """
 
@@ -37,7 +40,13 @@ class RestoreSigns(HardwarePass):
         for node in nodes_of(model):
             if not is_hardware(node) or layer_type(node) not in UNITS or node.inputs[1] is None:
                 continue
-            annotated, used = integer_datatype(node.inputs[1]), attributes_of(node).get("weightDataType")
-            if annotated is not None and (annotated.name == _SIGNS) != (used == _SIGNS):
-                set_type(node, "weightDataType", annotated)
-                self.note(result, node, f"weights {annotated.name} again, not {used}")
+            attributes = attributes_of(node)
+            annotated, used = integer_datatype(node.inputs[1]), attributes.get("weightDataType")
+            if annotated is None or attributes.get("binaryXnorMode", 0):
+                continue
+            if used == "BINARY":
+                annotated = UNSIGNED_BITS
+            elif (annotated.name == _SIGNS) == (used == _SIGNS):
+                continue
+            set_type(node, "weightDataType", annotated)
+            self.note(result, node, f"weights {annotated.name} again, not {used}")
