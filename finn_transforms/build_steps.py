@@ -79,8 +79,8 @@ def step_bfx_compute_in_luts(model: ModelWrapper, _cfg: DataflowBuildConfig) -> 
 def step_bfx_minimize_accumulators(model: ModelWrapper, _cfg: DataflowBuildConfig) -> ModelWrapper:
     """Give every accumulator its exact width again; after ``step_minimize_bit_width``, which goes by data types.
 
-    That step also decides anew which weights are signs, by their lowest and highest value alone, and so makes sums of
-    popcounts and the other way round; here they become again what their tensors are annotated with.
+    That step also decides anew which weights are signs, and which have one, by their lowest and highest value alone,
+    and so changes what units compute; see `RestoreSigns`, which undoes it.
     """
     return model.transform(RestoreSigns()).transform(MinimizeAccumulators())
 

@@ -20,6 +20,8 @@ from finn_transforms.passes import (
     RestoreSigns,
 )
 from tests.support.graphs import GraphBuilder, wrapper
+from tests.support.small import hardware_layer
+from tests.support.specialized import specialized
 
 RNG = np.random.default_rng(0)
 
@@ -51,6 +53,7 @@ NETWORKS = {
     "depthwise signs": (RNG.choice([-1, 1], size=(3, 1, 4, 3)), "BIPOLAR", (1, 3, 5, 6), "INT2"),
     "no positive weight": (RNG.choice([-1, 0], size=(12, 3)), "INT2", (1, 12), "BIPOLAR"),
     "bits, which FINN refuses as such": (RNG.choice([0, 1], size=(12, 3)), "BINARY", (1, 12), "BINARY"),
+    "all signs positive": (np.ones((12, 3)), "BIPOLAR", (1, 12), "BINARY"),
     "all weights negative": (-np.ones((12, 3)), "INT2", (1, 12), "BIPOLAR"),
 }
 
@@ -69,6 +72,16 @@ def test_outputs_survive_finns_minimal_types(name: str) -> None:
     for _ in range(8):
         x = {"x": RNG.choice([-1, 1], size=shape).astype(np.float32)}
         np.testing.assert_array_equal(execute_onnx(restored, x)[output], execute_onnx(wrapper(model), x)[output])
+
+
+def test_an_rtl_unit_keeps_signed_weights() -> None:
+    """Chosen for weights of four bits and a sign; as three unsigned bits it would take 7 for -1."""
+    model = hardware_layer([[7, 0], [2, 7]], input_type="UINT4", weight_type="INT4", accumulator="INT12")
+    theirs = minimized_by_finn(ir.serde.deserialize_model(specialized(model).model))
+    (unit,) = theirs.graph.node
+    assert (unit.op_type, getCustomOp(unit).get_nodeattr("weightDataType")) == ("MVAU_rtl", "UINT3")
+    (unit,) = theirs.transform(RestoreSigns()).graph.node
+    assert getCustomOp(unit).get_nodeattr("weightDataType") == "INT4"
 
 
 def test_other_weights_keep_the_type_that_finn_gives_them() -> None:
