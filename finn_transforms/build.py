@@ -220,4 +220,6 @@ def _write(result: BuildResult, output: Path) -> None:
             for name, document in result.documents().items():
                 write_json(staging / "report" / name, document)
     except OSError as error:
-        raise InputError(f"{output}: expected a folder that can be written, found {error}") from error
+        # Without a number, it is not the system's, and says everything itself.
+        problem = error if error.errno is None else f"{output}: expected a folder that can be written, found {error}"
+        raise InputError(str(problem)) from error

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
+from math import inf
 from typing import Final, TypeVar
 
 import onnx_ir as ir
@@ -62,10 +63,10 @@ def cycles_per_frame(fps: float, clock_ns: float) -> int:
         clock_ns: clock period in nanoseconds, e.g. 5 for 200 MHz.
 
     Raises:
-        ValueError: a number is not positive, or the clock is too slow for even one cycle per frame.
+        ValueError: a number is not positive and finite, or the clock is too slow for even one cycle per frame.
     """
-    if fps <= 0 or clock_ns <= 0:
-        raise ValueError(f"expected a positive rate and clock period, got {fps} frames/s and {clock_ns} ns")
+    if not (0 < fps < inf and 0 < clock_ns < inf):
+        raise ValueError(f"expected a positive, finite rate and clock period, got {fps} frames/s and {clock_ns} ns")
     cycles = int(1e9 / clock_ns / fps)
     if cycles < 1:
         raise ValueError(

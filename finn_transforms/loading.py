@@ -22,9 +22,11 @@ def load_model(path: Path) -> ir.Model:
     if not path.exists():
         raise InputError(f"{path}: expected an ONNX file, found nothing there; check the name")
     if not path.is_file():
-        raise InputError(f"{path}: expected an ONNX file, found a folder; name the file in it")
+        found = "a folder; name the file in it" if path.is_dir() else "no regular file; check the name"
+        raise InputError(f"{path}: expected an ONNX file, found {found}")
     try:
-        proto = onnx.load(path)
+        # Whatever the file's name ends with: onnx would take it for JSON or text by its extension.
+        proto = onnx.load(path, format="protobuf")
     except DecodeError as error:
         raise InputError(
             f"{path}: expected an ONNX file, found something else ({error}); export the model again, e.g. with "

@@ -36,8 +36,8 @@ class Verdict:
 
     Attributes:
         name: Node, or trained layer.
-        kind: ``"accumulator"`` or ``"contract"``.
-        data_type: Type of the accumulator, or the promised width.
+        kind: ``"accumulator"``, ``"contract"``, or ``"type"`` for a declared type that is too narrow.
+        data_type: Type of the accumulator, the promised width, or the declared type.
         ok: Whether everything it says holds.
         minimal: Whether it was shown that no narrower accumulator would do.
         detail: What was shown, or what is wrong, with channel and value.
@@ -59,7 +59,8 @@ def certify(
     Nothing is taken from a certificate that the graph says: the weights are hashed, the inputs' ranges walked from the
     graph's inputs on, every sum computed anew in Python integers, and each witness added up term by term.  Only where
     the graph knows no more of an input than its annotated type, the certificate's range is taken if the type holds it;
-    the verdict then says so.
+    the verdict then says so.  The types that layers declare for their inputs, weights and outputs have to hold the
+    same ranges; one that does not gets a verdict of its own.
 
     Args:
         source: the folder that ``bfx build`` wrote, a model's file, or a model.
@@ -86,12 +87,15 @@ def certify(
         if layer.hardware:
             layers.setdefault(layer.name, []).append(layer)
     verdicts = [_verdict(graph, layers, spans, record) for record in document["accumulators"]]
-    known = {record["name"] for record in document["accumulators"]}
+    known = {str(record["name"]) for record in document["accumulators"]}
     for layer in graph.layers:
         if layer.name not in known and _accumulates(layer) and _terms(graph, layer, spans) is not None:
             verdicts.append(_failed(layer.name, _declared(graph, layer), "it has no certificate"))
-    verdicts.extend(_failed(*problem) for problem in cut_values(graph, spans))
-    for name, bits, problem in check_contracts(graph, spans):
+    verdicts += [
+        Verdict(name=name, kind="type", data_type=declared, ok=False, minimal=False, detail=problem)
+        for name, declared, problem in cut_values(graph, spans)
+    ]
+    for name, bits, problem in _contracts(graph, spans):
         verdicts.append(
             Verdict(
                 name=name,
@@ -103,6 +107,16 @@ def certify(
             )
         )
     return verdicts
+
+
+def _contracts(graph: Graph, spans: Spans) -> list[tuple[str, int, str | None]]:
+    try:
+        return list(check_contracts(graph, spans))
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise CertificateError(
+            f"the graph's accumulator contract: expected layers with their promises, found an error: {error!r}; "
+            "export and build the model again"
+        ) from error
 
 
 def _failed(name: str, data_type: str, problem: str) -> Verdict:
@@ -130,7 +144,7 @@ def _verdict(graph: Graph, layers: dict[str, list[Layer]], spans: Spans, record:
         detail = check_record(terms, record)
     except BrokenError as problem:
         return _failed(name, claimed, str(problem))
-    except (KeyError, TypeError, ValueError, IndexError) as error:
+    except (AttributeError, KeyError, TypeError, ValueError, IndexError) as error:
         return _failed(name, claimed, f"its certificate cannot be read: {error!r}")
     return Verdict(
         name=name, kind="accumulator", data_type=claimed, ok=True, minimal=bool(record["minimal"]), detail=detail
@@ -204,7 +218,7 @@ def _model(source: Path | str | onnx.ModelProto) -> tuple[onnx.ModelProto, Path 
     if not file.is_file():
         raise CertificateError(f"{file}: expected a graph of hardware layers, found nothing there; run bfx build first")
     try:
-        return onnx.load(file), file.parent
+        return onnx.load(file, format="protobuf"), file.parent
     except (DecodeError, onnx.checker.ValidationError, FileNotFoundError) as error:
         raise CertificateError(f"{file}: expected an ONNX file with its weights, found an error: {error}") from error
 

@@ -197,6 +197,8 @@ def _check_operands(terms: Terms, record: dict[str, Any]) -> list[str]:
     for side, found in (("lowest", int(result.low.min())), ("highest", int(result.high.max()))):
         witness = record[side]
         channel, values = witness["channel"], numbers(witness["inputs"])
+        if not 0 <= channel < size:
+            raise BrokenError(f"the {side} result is said to be of channel {channel} of {size}")
         inside = all(
             span.low[channel] <= value <= span.high[channel] for span, value in zip(spans, values, strict=True)
         )

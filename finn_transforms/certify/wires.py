@@ -10,6 +10,7 @@ from finn_transforms.certify.spans import Spans
 _INPUTS = {"InputDataType": 0, "inputDataType": 0, "lhs_dtype": 0, "rhs_dtype": 1}
 _OUTPUTS = ("OutputDataType", "out_dtype", "outputDataType")
 _UNITS = ("MVAU", "VVAU")
+_STORING = (*_UNITS, "Thresholding")
 
 
 def cut_values(graph: Graph, spans: Spans) -> Iterator[tuple[str, str, str]]:
@@ -24,6 +25,8 @@ def cut_values(graph: Graph, spans: Spans) -> Iterator[tuple[str, str, str]]:
             low, high = span.low.min(), span.high.max()
             if low < ends[0] or high > ends[1]:
                 yield layer.name, name, f"its {attribute} {name} holds {list(ends)}, the graph has [{low}, {high}]"
+        if layer.kind in _STORING:
+            yield from _memory_problems(graph, layer)
         if layer.kind in _UNITS:
             yield from _unit_problems(graph, layer)
 
@@ -40,17 +43,24 @@ def _ports(layer: Layer) -> Iterator[tuple[str, str, str]]:
             yield attribute, layer.attributes[attribute], layer.outputs[0]
 
 
+def _memory_problems(graph: Graph, layer: Layer) -> Iterator[tuple[str, str, str]]:
+    """Yield the type of a layer's weights or thresholds if it does not hold them."""
+    declared, stored = layer.attributes.get("weightDataType", ""), graph.constant(layer, 1)
+    ends = type_range(declared)
+    if ends is None or stored is None or not stored.size:
+        return
+    low, high = stored.min(), stored.max()
+    no_sign = declared == "BIPOLAR" and bool((stored == 0).any())
+    if low < ends[0] or high > ends[1] or no_sign:
+        yield layer.name, declared, f"its weightDataType {declared} does not hold what it stores, [{low:.0f}, {high:.0f}]"
+
+
 def _unit_problems(graph: Graph, layer: Layer) -> Iterator[tuple[str, str, str]]:
-    """Yield what the types of a unit's weights and accumulator do not hold."""
+    """Yield the type that FINN adds up in if it does not hold the accumulator's.
+
+    That is the type of the thresholds inside a unit, or of its output where there are none.
+    """
     attributes = layer.attributes
-    weight_type, stored = attributes.get("weightDataType", ""), graph.constant(layer, 1)
-    ends = type_range(weight_type)
-    if ends is not None and stored is not None and stored.size:
-        low, high = stored.min(), stored.max()
-        no_sign = weight_type == "BIPOLAR" and bool((stored == 0).any())
-        if low < ends[0] or high > ends[1] or no_sign:
-            yield layer.name, weight_type, f"its weightDataType {weight_type} does not hold its weights"
-    # FINN adds up in the type of the thresholds inside a unit, or of its output where there are none.
     inside = len(layer.inputs) > 2 and not attributes.get("noActivation", 0)
     built = graph.types.get(layer.inputs[2], "") if inside else attributes.get("outputDataType", "")
     said = attributes.get("accDataType", "INT32")

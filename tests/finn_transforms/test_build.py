@@ -152,8 +152,8 @@ def test_an_unreadable_contract_is_reported(tmp_path: Path) -> None:
     ("options", "expected"),
     [
         ({"part": "arty"}, "expected an AMD 7-series"),
-        ({"target_fps": 0}, "expected a positive rate"),
-        ({"clock_ns": -1}, "expected a positive rate and clock period"),
+        ({"target_fps": 0}, "expected a positive, finite rate"),
+        ({"clock_ns": -1}, "expected a positive, finite rate and clock period"),
         ({"target_fps": 1e9}, "at most one frame per clock cycle"),
         ({"bound": "tight"}, "expected one of"),
         ({"compute": "gpu"}, "expected one of"),

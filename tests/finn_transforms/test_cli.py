@@ -127,7 +127,9 @@ def test_a_model_with_nothing_to_convert(tmp_path: Path) -> None:
     ("option", "value", "expected"),
     [
         ("--part", "arty", "expected an AMD 7-series"),
-        ("--target-fps", "-3", "expected a positive rate"),
+        ("--target-fps", "-3", "expected a positive, finite rate"),
+        ("--target-fps", "nan", "expected a positive, finite rate"),
+        ("--clock-ns", "inf", "expected a positive, finite rate"),
         ("--target-fps", "1e12", "at most one frame per clock cycle"),
         ("--bound", "tight", "Invalid value for '--bound'"),
     ],

@@ -98,6 +98,29 @@ def test_a_changed_type(model: onnx.ModelProto, document: dict[str, Any]) -> Non
     assert "channel 0: INT11 holds [-1024, 1023], a sum reaches 1029" in problems(certify(model, document))
 
 
+@pytest.mark.parametrize(
+    ("op_type", "attribute", "narrow"),
+    [
+        ("MVAU", "inputDataType", "UINT2"),
+        ("MVAU", "weightDataType", "INT2"),
+        ("MVAU", "outputDataType", "INT6"),
+        ("Thresholding", "inputDataType", "INT6"),
+        ("Thresholding", "weightDataType", "INT2"),
+        ("Thresholding", "outputDataType", "UINT3"),
+    ],
+)
+def test_a_type_that_its_values_do_not_fit(
+    model: onnx.ModelProto, document: dict[str, Any], op_type: str, attribute: str, narrow: str
+) -> None:
+    """The accumulators hold their sums as before, but the layer's streams or memories cut their values off."""
+    node = next(node for node in model.graph.node if node.op_type == op_type)
+    found = next(each for each in node.attribute if each.name == attribute)
+    found.s = narrow.encode()
+    broken = [each for each in certify(model, document) if not each.ok]
+    assert {(each.name, each.kind) for each in broken} == {(node.name, "type")}
+    assert any(f"its {attribute} {narrow} " in each.detail for each in broken)
+
+
 def test_a_changed_threshold_changes_the_inputs_of_the_next_layer(
     model: onnx.ModelProto, document: dict[str, Any]
 ) -> None:
@@ -107,6 +130,26 @@ def test_a_changed_threshold_changes_the_inputs_of_the_next_layer(
     array[0] = array.min() - 99
     tensor.CopyFrom(numpy_helper.from_array(array, tensor.name))
     assert "in the graph, 0 in the certificate" in problems(certify(model, document))
+
+
+@pytest.mark.parametrize("value", [None, 5, [], {}, "1*-1"])
+def test_a_witness_that_is_no_text(model: onnx.ModelProto, document: dict[str, Any], value: Any) -> None:
+    record_of(document)["highest"]["inputs"] = value
+    assert "its certificate cannot be read" in problems(certify(model, document))
+
+
+@pytest.mark.parametrize("value", [None, 5, [], {}])
+def test_a_name_that_is_no_text(model: onnx.ModelProto, document: dict[str, Any], value: Any) -> None:
+    name = record_of(document)["name"]
+    record_of(document)["name"] = value
+    assert f"{name}: it has no certificate" in problems(certify(model, document))
+
+
+@pytest.mark.parametrize("text", ["{", "[]", '{"layers": [{}]}'])
+def test_a_contract_that_cannot_be_read(model: onnx.ModelProto, document: dict[str, Any], text: str) -> None:
+    model.metadata_props[0].value = text
+    with pytest.raises(CertificateError, match="accumulator contract: expected layers with their promises"):
+        certify(model, document)
 
 
 def test_a_missing_certificate(model: onnx.ModelProto, document: dict[str, Any]) -> None:
@@ -177,6 +220,11 @@ def test_files_that_cannot_be_used(built: Path, tmp_path: Path, source: str, con
         (tmp_path / source).write_bytes(content)
     with pytest.raises(CertificateError, match=message):
         certify(tmp_path if content is not None else tmp_path / source)
+
+
+def test_another_file_in_place_of_the_graph(built: Path) -> None:
+    with pytest.raises(CertificateError, match="expected an ONNX file"):
+        certify(built / "report" / "certificates.json")
 
 
 @pytest.mark.parametrize("bound", ["weights", "datatype", None])
