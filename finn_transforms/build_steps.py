@@ -34,7 +34,7 @@ from finn_transforms.finn_compat import prepare_finn, require_finn
 from finn_transforms.hw_graph import read_hw_graph
 from finn_transforms.impl_style import choose_impl_style
 from finn_transforms.passes import CheckAccumulatorContract, MinimizeAccumulators, RestoreSigns
-from finn_transforms.report import accumulator_rows, layer_breakdown, layer_resources, write_json
+from finn_transforms.report import accumulator_rows, certificates, layer_breakdown, layer_resources, write_json
 
 if TYPE_CHECKING:
     from finn.builder.build_dataflow_config import DataflowBuildConfig
@@ -96,9 +96,9 @@ def step_bfx_check_contract(model: ModelWrapper, _cfg: DataflowBuildConfig) -> M
 
 
 def step_bfx_estimate_reports(model: ModelWrapper, cfg: DataflowBuildConfig) -> ModelWrapper:
-    """Write our estimates beside FINN's: ``report/bfx_*.json`` and ``report/accumulators.json``.
+    """Write our reports beside FINN's: estimates, accumulators and certificates.
 
-    They count accumulators, comparators and products in LUTs for every variant, where FINN's say 0 for its RTL layers.
+    The estimates count accumulators, comparators and products in LUTs for every variant, where FINN's say 0 for its RTL layers.
     """
     lowered = ir.serde.deserialize_model(model.model)
     graph = read_hw_graph(lowered)
@@ -107,6 +107,7 @@ def step_bfx_estimate_reports(model: ModelWrapper, cfg: DataflowBuildConfig) -> 
     write_json(reports / "bfx_estimate_layer_resources.json", layer_resources(estimates))
     write_json(reports / "bfx_estimate_breakdown.json", layer_breakdown(graph, estimates))
     write_json(reports / "accumulators.json", [vars(row) for row in accumulator_rows(lowered)])
+    write_json(reports / "certificates.json", certificates(lowered))
     return model
 
 

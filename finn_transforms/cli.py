@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 _BAD_INPUT = 2
 _BROKEN_PROMISE = 1
+# How many nodes a message names.
+_NAMED = 5
 
 app = typer.Typer(
     name="bfx",
@@ -221,6 +223,7 @@ def _summarize(result: BuildResult) -> None:
         kinds = ", ".join(f"{count} {kind}" for kind, count in unknown.most_common())
         console.print(f"Not estimated, and not in these sums: {kinds}.", highlight=False)
     _list_refusals(result.refusals)
+    _warn_of_islands(result)
     console.print(f"Written: {_plain(str(result.output))}/hw_graph.onnx and report/*.json", highlight=False)
 
 
@@ -229,6 +232,21 @@ def _list_refusals(refusals: tuple[object, ...]) -> None:
     console.print(f"Not converted: {len(refusals) or 'nothing'}{':' if refusals else '.'}", highlight=False)
     for refusal in refusals:
         console.print(f"  {_plain(str(refusal))}", highlight=False)
+
+
+def _warn_of_islands(result: BuildResult) -> None:
+    from finn_transforms.analysis.islands import nodes_between_hardware
+
+    between = nodes_between_hardware(result.model)
+    if not between:
+        return
+    names = ", ".join(f"{node.op_type} {node.name!r}" for node in between[:_NAMED])
+    more = f" and {len(between) - _NAMED} more" if len(between) > _NAMED else ""
+    Console(stderr=True, soft_wrap=True).print(
+        f"[bold yellow]Warning:[/] the hardware layers are not one accelerator: {_plain(names + more)} between them "
+        "would run on the host, which FINN's builder refuses; see what was not converted",
+        highlight=False,
+    )
 
 
 def _plain(text: str) -> str:

@@ -36,7 +36,7 @@ def check_contracts(graph: Graph, spans: Spans) -> Iterator[tuple[str, int, str 
 
 def _problem(promise: dict[str, Any], units: list[tuple[Layer, Unit, list[str]]]) -> str | None:
     """Return why no layer of the graph keeps a promise, None where one does."""
-    problem = "no layer of the graph has the weights it was made for"
+    problem = "no hardware layer has the weights it was made for; report/refusals.json says which layers were left out"
     expected = promise["channel_digests"]
     zero = _digest(np.zeros(1, dtype=object))
     for layer, unit, digests in units:

@@ -20,6 +20,7 @@ from qonnx.custom_op.registry import getCustomOp
 
 from finn_transforms.build import lower
 from finn_transforms.build_steps import default_steps, estimate_only_steps
+from finn_transforms.certify import certify
 from finn_transforms.finn_compat import (
     FinnBuildError,
     FinnMissingError,
@@ -100,6 +101,14 @@ def test_the_accumulators_of_the_final_graph_are_ours(built: Path) -> None:
     assert [(row["width"], row["contract_bits"]) for row in report(built, "accumulators")] == [
         (ours[0], None), (ours[1], 13), (ours[2], None),
     ]  # fmt: skip
+
+
+def test_the_accumulators_of_the_final_graph_are_certified(built: Path) -> None:
+    final = built / "intermediate_models" / "step_bfx_estimate_reports.onnx"
+    verdicts = certify(final, built / "report" / "certificates.json")
+    assert [(each.name, each.detail) for each in verdicts if not each.ok] == []
+    assert {row["name"] for row in report(built, "accumulators")} <= {each.name for each in verdicts}
+    assert "contract" in {each.kind for each in verdicts}
 
 
 def test_cycles_and_performance_are_finns(built: Path) -> None:

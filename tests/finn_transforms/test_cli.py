@@ -123,6 +123,21 @@ def test_a_model_with_nothing_to_convert(tmp_path: Path) -> None:
     assert "Not converted:" in result.stdout
 
 
+def test_hardware_in_two_pieces(tmp_path: Path) -> None:
+    graph = GraphBuilder((1, 4))
+    sums = graph.node("MatMul", [graph.quant("x", 0.1, 8), graph.weights(np.eye(4, dtype=int), 0.5)])
+    codes = graph.quant(graph.node("Softmax", [sums]), 0.1, 4)
+    onnx.save(graph.proto(graph.node("MatMul", [codes, graph.weights(np.eye(4), 0.5)])), tmp_path / "net.onnx")
+    result = bfx("build", tmp_path / "net.onnx", "-o", tmp_path / "out")
+    assert result.exit_code == 0
+    assert "Warning: the hardware layers are not one accelerator" in flat(result.stderr)
+    assert "Softmax" in flat(result.stderr)
+
+
+def test_hardware_in_one_piece(exported: Path, tmp_path: Path) -> None:
+    assert "not one accelerator" not in flat(bfx("build", exported, "-o", tmp_path / "out").stderr)
+
+
 @pytest.mark.parametrize(
     ("option", "value", "expected"),
     [
