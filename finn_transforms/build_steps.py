@@ -98,7 +98,8 @@ def step_bfx_check_contract(model: ModelWrapper, _cfg: DataflowBuildConfig) -> M
 def step_bfx_estimate_reports(model: ModelWrapper, cfg: DataflowBuildConfig) -> ModelWrapper:
     """Write our reports beside FINN's: estimates, accumulators and certificates.
 
-    The estimates count accumulators, comparators and products in LUTs for every variant, where FINN's say 0 for its RTL layers.
+    The estimates count accumulators, comparators and products in LUTs for every variant, where FINN's say 0 for its
+    RTL layers.
     """
     lowered = ir.serde.deserialize_model(model.model)
     graph = read_hw_graph(lowered)

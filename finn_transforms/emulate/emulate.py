@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Mapping
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 import onnx_ir as ir
@@ -52,8 +52,11 @@ def emulate(
     Raises:
         AccumulatorOverflowError: a final sum does not fit the data type that its layer declares.
         KeyError: an input is missing, or a value of ``keep`` is not in the graph.
+        ValueError: an input has another shape than the graph's beyond the batch, or ``overflow`` is neither.
         UnsupportedOperatorError: an operator has no golden function.
     """
+    if overflow not in get_args(Overflow):
+        raise ValueError(f"overflow: expected one of {get_args(Overflow)}, got {overflow!r}")
     values = _given(model, inputs)
     wanted = _wanted(model, keep)
     nodes = _needed(model, values, wanted)
@@ -116,8 +119,23 @@ def _require_inputs(
 ) -> None:
     read = {value for node in nodes for value in node.inputs} | wanted
     for value in model.graph.inputs:
-        if value.const_value is None and value in read and value not in given:
+        if value.const_value is not None or value not in read:
+            continue
+        if value not in given:
             raise KeyError(f"expected an input named {value.name or ''!r}, got {sorted(inputs)}")
+        _require_shape(value, given[value])
+
+
+def _require_shape(value: ir.Value, array: Array) -> None:
+    if value.shape is None:
+        return
+    sizes = [size if isinstance(size, int) else None for size in value.shape][1:]
+    fits = array.ndim == len(value.shape) and all(
+        size in (None, found) for size, found in zip(sizes, array.shape[1:], strict=True)
+    )
+    if not fits:
+        expected = ", ".join(["batch", *("any" if size is None else str(size) for size in sizes)])
+        raise ValueError(f"input {value.name!r}: expected shape ({expected}), got {array.shape}")
 
 
 def _run(node: ir.Node, values: Mapping[ir.Value, Array], overflow: Overflow) -> list[Array]:

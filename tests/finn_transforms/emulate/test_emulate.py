@@ -69,6 +69,17 @@ def test_missing_input() -> None:
         emulate(small_network(), {"y": np.zeros((1, 1, 4, 4))})
 
 
+@pytest.mark.parametrize("shape", [(1, 1, 5, 4), (1, 4, 4), (2, 2, 4, 4)])
+def test_inputs_of_another_shape(shape: tuple[int, ...]) -> None:
+    with pytest.raises(ValueError, match=r"input 'x': expected shape \(batch, 1, 4, 4\), got"):
+        emulate(small_network(), {"x": np.zeros(shape)})
+
+
+def test_unknown_treatment_of_overflows() -> None:
+    with pytest.raises(ValueError, match="overflow: expected one of"):
+        emulate(small_network(), {"x": np.zeros((1, 1, 4, 4))}, overflow="saturate")  # type: ignore[arg-type]
+
+
 def test_unsorted_graph() -> None:
     model = small_network()
     nodes = list(model.graph)
