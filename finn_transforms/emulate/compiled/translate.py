@@ -222,10 +222,11 @@ def _mvau(translator: Translator, node: ir.Node) -> list[Stream]:
 
 def _vvau(translator: Translator, node: ir.Node) -> list[Stream]:
     source, weights = translator.source(node), constant(node.inputs[1])
-    if weights is None or any(source.pads) != (source.window is not None and any(source.pads)):
-        raise CannotCompileError(
-            f"{node.op_type} {node.name!r}: expected constant weights, and padding before a window"
-        )
+    if weights is None:
+        raise CannotCompileError(f"{node.op_type} {node.name!r}: its weights are not constants")
+    if source.window is None:
+        # A kernel of one pixel: there is no window that could read the zeros.
+        source = settled(translator.builder, source)
     return [translator.dot(node, source, weights.reshape(len(weights), -1).T.astype(np.int64))]
 
 

@@ -34,6 +34,16 @@ def test_random_networks(spec: NetworkSpec) -> None:
     assert_equals_the_plain_one(model, {input_name(model): images(spec)}, may_refuse=len(refusals) > 1)
 
 
+def test_a_padded_depthwise_convolution_of_one_pixel() -> None:
+    graph = GraphBuilder((1, 2, 3, 4))
+    weights = graph.weights(np.array([3, -2]).reshape(2, 1, 1, 1), 0.5, bits=4)
+    sums = graph.node("Conv", [graph.quant("x", 0.25, 4), weights], kernel_shape=[1, 1], pads=[0, 0, 1, 1], group=2)
+    model = graph.model(graph.quant(graph.node("Relu", [sums]), 0.5, 3, signed=False))
+    assert len(lower_to_hardware(model).refusals) == 1
+    images = np.random.default_rng(0).normal(size=(5, 2, 3, 4)).astype(np.float32)
+    assert_equals_the_plain_one(model, {"x": images}, may_refuse=False)
+
+
 @pytest.mark.parametrize("scale", [0.25, 0.1])
 def test_inputs_between_the_grid_and_beyond_its_ends(scale: float) -> None:
     """A scale that is no power of two is divided by in float64, as the emulator does."""
