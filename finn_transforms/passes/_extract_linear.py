@@ -201,7 +201,10 @@ def _constant_weights(value: ir.Value, *, channel_axis: int) -> tuple[Floats, Fl
         raise NoMatchError("its weights are not quantized constants", "Give the layer a weight quantizer")
     weights = constant(producer.inputs[0]) if is_quantizer(producer) else None
     if weights is None:
-        raise NoMatchError("its weights are computed at run time", "Export the model in evaluation mode")
+        raise NoMatchError(
+            "its weights are computed at run time",
+            "Export the model in evaluation mode; a product of two activations stays on the host",
+        )
     quantizer = read_quantizer(producer)
     if quantizer.scale.size != 1:
         sizes = [1] * weights.ndim

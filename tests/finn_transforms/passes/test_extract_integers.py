@@ -110,7 +110,7 @@ def computed_bias(graph: GraphBuilder) -> str:
             computed_weights,
             "MatMul",
             "its weights are computed at run time",
-            "Export the model in evaluation mode",
+            "Export the model in evaluation mode; a product of two activations stays on the host",
         ),
         (
             scale_per_input,
