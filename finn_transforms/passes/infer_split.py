@@ -105,4 +105,4 @@ def _channels(node: ir.Node, source: ir.Value, axis: int) -> list[int]:
     channels = np.unravel_index(first.reshape(-1), shape)[axis]
     if not np.array_equal(result, np.take(numbered, channels, axis=axis)):
         raise NoMatchError("it slices more than channels", "Slice axis 1 only")
-    return channels.tolist()
+    return [int(channel) for channel in channels]
