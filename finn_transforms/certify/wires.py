@@ -20,7 +20,8 @@ def cut_values(graph: Graph, spans: Spans) -> Iterator[tuple[str, str, str]]:
             continue
         for attribute, name, value in _ports(layer):
             ends, span = type_range(name), spans.get(value)
-            if ends is None or span is None:
+            # An annotated type, as behind layers of the host, says no more than the declared one.
+            if ends is None or span is None or not span.derived:
                 continue
             low, high = span.low.min(), span.high.max()
             if low < ends[0] or high > ends[1]:
@@ -52,7 +53,11 @@ def _memory_problems(graph: Graph, layer: Layer) -> Iterator[tuple[str, str, str
     low, high = stored.min(), stored.max()
     no_sign = declared == "BIPOLAR" and bool((stored == 0).any())
     if low < ends[0] or high > ends[1] or no_sign:
-        yield layer.name, declared, f"its weightDataType {declared} does not hold what it stores, [{low:.0f}, {high:.0f}]"
+        yield (
+            layer.name,
+            declared,
+            f"its weightDataType {declared} does not hold its [{low:.0f}, {high:.0f}]",
+        )
 
 
 def _unit_problems(graph: Graph, layer: Layer) -> Iterator[tuple[str, str, str]]:
