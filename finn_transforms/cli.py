@@ -164,6 +164,8 @@ def verify_command(
         result = verify(*graphs, read_data(data, limit), ulps=ulps)
     except (InputError, UnsupportedOperatorError) as error:
         _fail(str(error), _BAD_INPUT)
+    except (KeyError, ValueError) as error:
+        _fail(f"{model} or {against}: expected graphs that can be evaluated, found {error!r}; build again", _BAD_INPUT)
     Console().print(result)
     console = Console(soft_wrap=True)
     for tensor in result.tensors:
@@ -210,11 +212,11 @@ def _summarize(result: BuildResult) -> None:
     console.print(accumulator_table(result.accumulators))
     console.print(layer_table(result.graph, result.estimates))
     options, performance = result.options, result.performance
-    folding = (
-        "PE = SIMD = 1 (no --target-fps)" if options.target_fps is None else f"for {options.target_fps:g} frames/s"
-    )
+    folding = "Folding as in the file, PE = SIMD = 1 by default (no --target-fps)"
+    if options.target_fps is not None:
+        folding = f"Folded for {options.target_fps:g} frames/s"
     console.print(
-        f"Folded {folding}: {performance['estimated_throughput_fps']:.0f} frames/s at {1e3 / options.clock_ns:g} MHz "
+        f"{folding}: {performance['estimated_throughput_fps']:.0f} frames/s at {1e3 / options.clock_ns:g} MHz "
         f"on {options.part}, products in {options.compute.upper()}s.",
         highlight=False,
     )

@@ -38,12 +38,21 @@ class Differences(NamedTuple):
 
 def counted_pair(node: ir.Node, known: Known) -> CountedPair | None:
     """Return the two counts that a subtraction takes from each other, None where they are not of one value."""
+    counts = subtracted_counts(node)
+    if counts is None:
+        return None
+    rising, falling = counts
+    source = None if rising.inputs[0] is None else known.get(rising.inputs[0])
+    return None if source is None else CountedPair(rising, falling, source)
+
+
+def subtracted_counts(node: ir.Node) -> tuple[ir.Node, ir.Node] | None:
+    """Return the two layers whose counts of one value a subtraction takes from each other, None where it has others."""
     counts = [_counting(value) for value in node.inputs]
     rising, falling = counts if len(counts) == 2 else (None, None)
     if rising is None or falling is None or _origin(rising.inputs[0]) is not _origin(falling.inputs[0]):
         return None
-    source = None if rising.inputs[0] is None else known.get(rising.inputs[0])
-    return None if source is None else CountedPair(rising, falling, source)
+    return rising, falling
 
 
 def differences_of(pair: CountedPair) -> Iterator[Differences]:

@@ -11,7 +11,7 @@ import numpy as np
 import onnx
 from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 
-from finn_transforms.certify.contracts import check_contracts
+from finn_transforms.certify.contracts import check_contracts, contract_hash
 from finn_transforms.certify.counts import read_pair
 from finn_transforms.certify.graph import Graph, Layer, read_graph, type_range
 from finn_transforms.certify.records import BrokenError, Terms, check_record
@@ -95,6 +95,9 @@ def certify(
         Verdict(name=name, kind="type", data_type=declared, ok=False, minimal=False, detail=problem)
         for name, declared, problem in cut_values(graph, spans)
     ]
+    if contract_hash(graph) != document.get("contract"):
+        detail = "the graph has another accumulator contract than the one that was certified, or none"
+        verdicts.append(Verdict(name="", kind="contract", data_type="", ok=False, minimal=False, detail=detail))
     for name, bits, problem in _contracts(graph, spans):
         verdicts.append(
             Verdict(

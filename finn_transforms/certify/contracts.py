@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterator
-from hashlib import blake2b
+from hashlib import blake2b, sha256
 from typing import Any
 
 import numpy as np
@@ -17,6 +17,12 @@ from finn_transforms.certify.sums import Unit, read_unit
 
 _KEY = "brevitas_ext.accumulator_contract"
 _UNITS = ("MVAU", "VVAU")
+
+
+def contract_hash(graph: Graph) -> str | None:
+    """Return the SHA-256 of the promises in the metadata, None where there are none."""
+    text = graph.metadata.get(_KEY)
+    return None if text is None else sha256(text.encode()).hexdigest()
 
 
 def check_contracts(graph: Graph, spans: Spans) -> Iterator[tuple[str, int, str | None]]:

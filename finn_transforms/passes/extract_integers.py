@@ -38,8 +38,9 @@ class ExtractIntegers(HardwarePass):
     forward through everything that commutes with them: linear layers (a scale per input channel goes through depthwise
     layers; dense ones take power-of-two ratios into their weights), residual additions (branches are aligned to their
     common unit, exactly or not at all), concatenations (one scale per channel), average pools (a sum divided by its
-    size), max pools, resizing, padding and reshaping.  Nothing is rounded on the way: factors stay one constant each,
-    so the graph keeps its float64 meaning.
+    size), max pools, resizing, padding and reshaping.  Nothing is rounded on the way: factors stay one constant each.
+    Sums are those of integers from then on; float64 sums of scaled values, as the graph had before, may be off in the
+    last bits where scales are no powers of two.
 
     Refused: computed or non-integer quantizer parameters; linear layers whose weights are not quantized constants;
     additions whose branches have no common unit within 32 bits.

@@ -11,6 +11,7 @@ import onnx_ir as ir
 from qonnx.core.datatype import BaseDataType
 
 from brevitas_ext.arith import IntRange
+from brevitas_ext.qonnx_ops import METADATA_KEY
 from finn_transforms.analysis.accumulators import (
     ELEMENTWISE,
     UNITS,
@@ -58,7 +59,8 @@ def certificates(model: ir.Model) -> dict[str, Any]:
     - ``minimal``: whether no narrower type would do; ``shown_by``: the witness that overflows one bit less;
       ``reason``: why it is wider on purpose.
 
-    Layers whose inputs or weights are no integers have none.
+    Layers whose inputs or weights are no integers have none.  ``contract`` is the SHA-256 of the accumulator contract,
+    None where training promised nothing.
     """
     ranges = integer_ranges(model)
     records = []
@@ -71,7 +73,9 @@ def certificates(model: ir.Model) -> dict[str, Any]:
             continue
         if (record := _record(node, accumulator, ranges)) is not None:
             records.append(record)
-    return {"version": CERTIFICATE_VERSION, "accumulators": records}
+    promises = model.metadata_props.get(METADATA_KEY)
+    contract = None if promises is None else hashlib.sha256(promises.encode()).hexdigest()
+    return {"version": CERTIFICATE_VERSION, "contract": contract, "accumulators": records}
 
 
 def _record(node: ir.Node, accumulator: Accumulator, ranges: dict[ir.Value, Box]) -> dict[str, Any] | None:

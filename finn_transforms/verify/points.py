@@ -13,11 +13,12 @@ from finn_transforms.analysis.attributes import attributes_of
 from finn_transforms.analysis.constants import constant
 from finn_transforms.analysis.matching import NoMatchError, is_hardware, layer_type, nodes_of
 from finn_transforms.analysis.quantizer import read_quantizer
+from finn_transforms.analysis.ranges_differences import subtracted_counts
 
 Array = NDArray[Any]
 
 _QUANTIZERS = {"BipolarQuant", "IntQuant", "Quant", "Trunc"}
-_PREFIX, _SUFFIX = "Thresholding_", "_int"
+_PREFIXES, _SUFFIX = ("Thresholding_", "ElementwiseSub_"), "_int"
 _IMAGE_RANK = 4
 
 
@@ -82,14 +83,20 @@ class Point:
 
 
 def points_of(model: ir.Model) -> list[Point]:
-    """Return the quantizers on computed tensors and the layers with thresholds, in graph order."""
+    """Return the quantizers on computed tensors and what stands for them in hardware, in graph order.
+
+    That is a layer with thresholds, or the difference of two that count one value.
+    """
     points = []
+    differences = {node: counts for node in nodes_of(model) if (counts := _difference(node)) is not None}
+    parts = {count for counts in differences.values() for count in counts}
+    whole = {node for node in differences if not _has_its_sign_made(node)}
     for node in nodes_of(model):
         if node.op_type in _QUANTIZERS and not is_hardware(node):
             scale = _scale(node)
             if constant(node.inputs[0]) is None and scale is not None:
                 points.append(Point(node, scale))
-        elif is_hardware(node) and _has_thresholds(node):
+        elif node in whole or (is_hardware(node) and _has_thresholds(node) and node not in parts):
             points.append(Point(node, np.ones(())))
     return points
 
@@ -99,6 +106,18 @@ def _scale(node: ir.Node) -> Array | None:
         return read_quantizer(node).scale.astype(np.float64)
     except NoMatchError:
         return None
+
+
+def _difference(node: ir.Node) -> tuple[ir.Node, ir.Node] | None:
+    """Return the two counts that a layer subtracts."""
+    return subtracted_counts(node) if is_hardware(node) and layer_type(node) == "ElementwiseSub" else None
+
+
+def _has_its_sign_made(node: ir.Node) -> bool:
+    """Tell whether a difference is 0 or 1, of which a layer of the same quantizer makes -1 or 1."""
+    name = _original(node.outputs[0].name or "")
+    readers = (reader for reader, _ in node.outputs[0].uses() if layer_type(reader) == "Thresholding")
+    return any(_original(reader.outputs[0].name or "") == name for reader in readers)
 
 
 def _has_thresholds(node: ir.Node) -> bool:
@@ -138,7 +157,9 @@ def _original(name: str) -> str:
     # Slashes become underscores in hardware graphs.
     if "/" in name:
         name = "_".join(part.strip("_") for part in name.split("/") if part.strip("_"))
-    return name.removeprefix(_PREFIX).removesuffix(_SUFFIX)
+    for prefix in _PREFIXES:
+        name = name.removeprefix(prefix)
+    return name.removesuffix(_SUFFIX)
 
 
 def _same_shape(one: Point, other: Point) -> bool:

@@ -51,7 +51,7 @@ def test_a_build_prints_the_tables_and_what_was_not_converted(exported: Path, tm
 def test_the_default_folding_is_stated(exported: Path, tmp_path: Path) -> None:
     result = bfx("build", exported, "-o", tmp_path / "out")
     assert result.exit_code == 0
-    assert "PE = SIMD = 1 (no --target-fps)" in result.output
+    assert "PE = SIMD = 1 by default (no --target-fps)" in flat(result.output)
 
 
 def test_options_reach_the_build(exported: Path, tmp_path: Path) -> None:

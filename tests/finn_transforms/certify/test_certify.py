@@ -276,3 +276,10 @@ def test_one_bit_is_the_least(weight: int, expected: str) -> None:
     assert record_of(document, 0)["data_type"] == expected
     (verdict,) = certify(ir.serde.serialize_model(model), document)
     assert (verdict.ok, verdict.minimal, verdict.detail.split("; ")[-1]) == (True, True, "no type is narrower")
+
+
+def test_a_contract_that_was_taken_away(model: onnx.ModelProto, document: dict[str, Any]) -> None:
+    del model.metadata_props[:]
+    assert "the graph has another accumulator contract than the one that was certified" in problems(
+        certify(model, document)
+    )

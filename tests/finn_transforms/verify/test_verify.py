@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from finn_transforms.loading import InputError
 from finn_transforms.passes import CheckAccumulatorContract, ExtractIntegers, InferThresholding, lower_to_hardware
 from finn_transforms.verify import verify
-from tests.support.graphs import GraphBuilder, array_of, copy_of
+from tests.support.activations import ACTIVATIONS
+from tests.support.graphs import QONNX, GraphBuilder, array_of, copy_of
 from tests.support.networks import NetworkSpec, images, networks, qonnx_network
 from tests.support.random_graphs import Graph, graphs, inputs_of, random_graph
 from tests.support.small import lowered_until, small_network
@@ -50,6 +51,30 @@ def test_networks_with_branches_are_equal_up_to_ties(spec: Graph) -> None:
     lower_to_hardware(model)
     result = verify(model, reference, inputs_of(spec))
     assert result.ok, str(result)
+
+
+@pytest.mark.parametrize("bipolar", [False, True])
+@pytest.mark.parametrize("activation", ["Silu", "HardSwish", "Gelu", "Mish"])
+def test_functions_that_rise_and_fall_are_compared(activation: str, bipolar: bool) -> None:
+    """They are the difference of two counts, one of which is wrong here."""
+    graph = GraphBuilder((1, 2))
+    graph.datatypes["x"] = "INT6"
+    y = ACTIVATIONS[activation](graph, graph.node("Mul", ["x", graph.constant(0.25)]))
+    if bipolar:
+        shifted = graph.node("Add", [y, graph.constant(0.1)])
+        reference = graph.model(graph.node("BipolarQuant", [shifted, graph.constant(0.5)], domain=QONNX))
+    else:
+        reference = graph.model(graph.quant(y, 0.05, 6, signed=True))
+    model = copy_of(reference)
+    lower_to_hardware(model)
+    x = np.arange(-32, 32).repeat(2).reshape(64, 2)
+    result = verify(model, reference, x)
+    assert (result.ok, result.unaligned) == (True, ())
+    assert [tensor.kind for tensor in result.tensors] == ["quantizer"]
+    falling = next(node for node in model.graph if node.outputs[0].name.endswith("_falling"))
+    falling.inputs[1].const_value = ir.tensor(array_of(falling.inputs[1]) + 2)
+    wrong = verify(model, reference, x)
+    assert wrong.first_error is wrong.tensors[0]
 
 
 @pytest.mark.parametrize("reference", STAGES)
