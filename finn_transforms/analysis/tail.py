@@ -195,6 +195,12 @@ def _collect(value: ir.Value, nodes: dict[ir.Node, None], sources: dict[ir.Value
 
 def _streamed_inputs(node: ir.Node) -> list[ir.Value]:
     if node.op_type not in ELEMENTWISE or node.domain != "":
+        if not _computes_with_integers(node):
+            raise NoMatchError(
+                f"nothing in front of it is an integer, it is computed from the graph's input by {node.op_type} "
+                f"{node.name!r}",
+                "It runs on the host, before the accelerator",
+            )
         raise NoMatchError(
             f"{node.op_type} {node.name!r} between the accumulator and the quantizer is no known element-wise function",
             f"Known are {', '.join(sorted(ELEMENTWISE))}; quantize the input of {node.op_type} as well",
@@ -221,3 +227,19 @@ def _channel_axis(source: ir.Value, nodes: dict[ir.Node, None], quantizer: ir.No
 
 def _gathered(array: NDArray[np.float64], channel: Ints) -> NDArray[np.float64]:
     return array[0] if array.size == 1 else array[channel]
+
+
+def _computes_with_integers(node: ir.Node) -> bool:
+    """Tell whether a value in front of a node, constants aside, is annotated with an integer type."""
+    seen: set[ir.Value] = set()
+    pending = [value for value in node.inputs if value is not None]
+    while pending:
+        value = pending.pop()
+        if value in seen or constant(value) is not None:
+            continue
+        if integer_datatype(value) is not None:
+            return True
+        seen.add(value)
+        producer = value.producer()
+        pending += [] if producer is None else [each for each in producer.inputs if each is not None]
+    return False

@@ -49,9 +49,9 @@ EXPORTERS: tuple[Exporter, ...] = ("torchscript", "dynamo")
 
 IMAGE_QUANTIZER = r"Quant .*: its input is the graph's input, which is not an integer"
 # FINN's binary networks scale and shift the image in front of its quantizer.
-SHIFTED_IMAGE = r"(Bipolar)?Quant .*: Reshape .* between the accumulator and the quantizer"
+SHIFTED_IMAGE = r"(Bipolar)?Quant .*: nothing in front of it is an integer, .* by Reshape"
 FLOAT_INPUT = r"Conv .*: its input .* is not an integer tensor"
-FLOAT_TAIL = r"Quant .*: Conv .* between the accumulator and the quantizer"
+FLOAT_TAIL = r"Quant .*: nothing in front of it is an integer, .* by Conv"
 SHUFFLE = r"DepthToSpace .*: FINN has no layer that turns channels into pixels"
 
 
