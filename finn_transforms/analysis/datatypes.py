@@ -46,3 +46,8 @@ def smallest_datatype(interval: IntRange, *, signed: bool | None = None) -> Base
     if signed is None:
         signed = interval.low < 0
     return named(f"{'INT' if signed else 'UINT'}{interval.bits(signed=signed)}")
+
+
+def readable(data_type: BaseDataType) -> BaseDataType:
+    """Return the type of a stream that FINN's units can read: they refuse inputs of one unsigned bit."""
+    return named("UINT2") if data_type.name == "BINARY" else data_type

@@ -16,7 +16,7 @@ from brevitas_ext.qonnx_ops.quant import Quant
 from brevitas_ext.qonnx_ops.trunc import Trunc
 from finn_transforms.analysis.attributes import attributes_of
 from finn_transforms.analysis.constants import constant, exact_float32
-from finn_transforms.analysis.datatypes import named, smallest_datatype
+from finn_transforms.analysis.datatypes import named, readable, smallest_datatype
 from finn_transforms.analysis.matching import NoMatchError
 from finn_transforms.ops.quantizers import QuantizerOperator, quantizer_operator
 
@@ -69,12 +69,12 @@ class Quantizer:
 
     @property
     def datatype(self) -> BaseDataType:
-        """The QONNX data type of its integers."""
+        """The QONNX data type of its integers, two bits wide for 0 and 1."""
         if self.is_bipolar:
             return named("BIPOLAR")
         if isinstance(self.operator, BipolarQuant) or np.any(self.zero_point != 0):
-            return smallest_datatype(self.integers)
-        return named(f"{'INT' if self.operator.signed else 'UINT'}{self.bits}")
+            return readable(smallest_datatype(self.integers))
+        return readable(named(f"{'INT' if self.operator.signed else 'UINT'}{self.bits}"))
 
     def integers_of(self, values: NDArray[Any]) -> NDArray[np.float32]:
         """Return the integers of constant float32 ``values``, computed in float32 as every runtime does."""

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from brevitas_ext.arith import IntRange
 from finn_transforms.analysis.attributes import attributes_of
 from finn_transforms.analysis.constants import constant
-from finn_transforms.analysis.datatypes import integer_datatype, named, range_of, smallest_datatype
+from finn_transforms.analysis.datatypes import integer_datatype, named, range_of, readable, smallest_datatype
 from finn_transforms.analysis.matching import static_shape
 from finn_transforms.ops import evaluate
 from finn_transforms.ops.elementwise import ELEMENTWISE
@@ -48,7 +48,7 @@ def insert_quantizer(before: ir.Node, value: ir.Value) -> ir.Value | None:
         for name, number in (("one", 1), ("zero", 0), ("bits", data_type.bitwidth()))
     ]
     attributes = {"signed": int(data_type.signed()), "narrow": 0, "rounding_mode": "ROUND"}
-    output = Output(f"{value.name}_int", static_shape(value), data_type)
+    output = Output(f"{value.name}_int", static_shape(value), readable(data_type))
     return insert_node(before, Operator("Quant", attributes, _DOMAIN), [value, *parameters], output)
 
 

@@ -218,7 +218,7 @@ def test_a_tail_that_gives_only_integers_is_an_integer() -> None:
     before = emulate(model, {"x": x})[output]
     ExtractIntegers()(model)
     np.testing.assert_array_equal(emulate(model, {"x": x})[str(model.graph.outputs[0].name)], before)
-    assert integer_datatype(only(model, "MatMul").inputs[0]).name == "BINARY"
+    assert integer_datatype(only(model, "MatMul").inputs[0]).name == "UINT2"
 
 
 def test_a_tail_that_gives_other_numbers_too_is_not() -> None:
