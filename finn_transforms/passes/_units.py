@@ -35,10 +35,14 @@ def layer_input(node: ir.Node) -> ir.Value:
     """Return the integer input of a linear layer whose output is annotated too.
 
     Raises:
-        NoMatchError: one of them is not, or there is a batch.
+        NoMatchError: one of them is not, there is a batch, or the input is a single unsigned bit.
     """
     source = integer_input(node, "Put an activation quantizer in front of the layer")
     integer_type_of(node.outputs[0])
+    if integer_type_of(source).name == "BINARY":
+        raise NoMatchError(
+            "FINN's units read no single unsigned bits", "Annotate the input with two bits, or quantize it to signs"
+        )
     return source
 
 

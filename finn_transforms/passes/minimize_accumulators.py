@@ -22,7 +22,7 @@ from finn_transforms.analysis.accumulators import (
 )
 from finn_transforms.analysis.attributes import attributes_of
 from finn_transforms.analysis.box import Box
-from finn_transforms.analysis.datatypes import integer_datatype, named, range_of, smallest_datatype
+from finn_transforms.analysis.datatypes import integer_datatype, named, range_of, readable, smallest_datatype
 from finn_transforms.analysis.matching import NoMatchError, is_hardware, layer_type, nodes_of
 from finn_transforms.analysis.ranges import integer_ranges
 from finn_transforms.analysis.weights import can_change, has_thresholds, weight_rows
@@ -113,7 +113,7 @@ class MinimizeAccumulators(HardwarePass):
             changed = written is not None
             data_type = written or data_type
         else:
-            data_type = derived_type(node) or smallest_datatype(reachable)
+            data_type = derived_type(node) or readable(smallest_datatype(reachable))
             changed = _write_other(node, reachable, data_type)
         changed |= self._state_overflow(node)
         if not changed:

@@ -160,6 +160,8 @@ def _minimality(node: ir.Node, data_type: BaseDataType, reached: IntRange) -> di
 def _reason(node: ir.Node, data_type: BaseDataType, needed: BaseDataType) -> str:
     if layer_type(node) == "GlobalAccPool":
         return "FINN derives its type from the type of its input"
+    if needed.name == "BINARY" and layer_type(node) not in UNITS:
+        return "FINN's units read no single unsigned bits"
     if layer_type(node) in UNITS and has_thresholds(node):
         return "it has the type of the thresholds inside the unit, which it holds as well"
     is_last = not any(is_hardware(reader) for reader, _ in node.outputs[0].uses())

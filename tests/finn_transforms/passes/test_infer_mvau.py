@@ -9,7 +9,7 @@ import pytest
 
 from finn_transforms.analysis.datatypes import datatype
 from finn_transforms.emulate import emulate
-from finn_transforms.passes import CancelTransposes, ExtractIntegers, InferMVAU
+from finn_transforms.passes import CancelTransposes, ExtractIntegers, InferMVAU, lower_to_hardware
 from tests.support.graphs import GraphBuilder, array_of, attributes, copy_of, only, op_types
 from tests.support.refusals import refusal_of
 from tests.support.stages import assert_finn_agrees
@@ -230,3 +230,20 @@ def test_zeros_between_bipolar_groups_need_another_type() -> None:
     x = {"x": RNG.choice([-1, 1], size=(3, 4, 3, 3))}
     np.testing.assert_array_equal(emulate(model, x)["conv2"], emulate(reference, x)["conv2"])
     assert assert_finn_agrees(model, x["x"][:1]) > 3
+
+
+def test_single_unsigned_bits_get_a_second_one() -> None:
+    """FINN's HLS units refuse them, and its RTL units want two bits as well."""
+    graph = GraphBuilder((1, 6))
+    bits = graph.quant(graph.node("Relu", ["x"]), 2.0, 1, signed=False)
+    model = graph.model(graph.node("MatMul", [bits, graph.weights(np.arange(6).reshape(3, 2).repeat(2, 0) - 2)]))
+    lower_to_hardware(model)
+    assert attributes(only(model, "MVAU"))["inputDataType"] == "UINT2"
+
+
+def test_single_unsigned_bits_from_outside_are_refused() -> None:
+    graph = GraphBuilder((1, 6))
+    graph.datatypes["x"] = "BINARY"
+    weights = graph.constant(np.ones((6, 2)), "w", "INT2")
+    model = graph.model(graph.node("MatMul", ["x", weights], datatype="INT32"))
+    assert refusal_of(InferMVAU(), model, "MatMul")[0] == "FINN's units read no single unsigned bits"
