@@ -46,6 +46,9 @@ def operand_spans(graph: Graph, layer: Layer, spans: Spans) -> list[Span] | None
     rank = len(graph.shapes.get(layer.outputs[0], ()))
     for index, name in enumerate(layer.inputs):
         stored = graph.constant(layer, index)
+        if stored is not None and np.any(stored != np.rint(stored)):
+            # FINN also scales real numbers in such layers.
+            return None
         span = spans.get(name) if stored is None else Span(integers(stored), integers(stored))
         if span is None or span.low.ndim > rank:
             return None

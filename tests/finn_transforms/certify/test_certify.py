@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import onnx
 import onnx_ir as ir
 import pytest
@@ -283,3 +284,21 @@ def test_a_contract_that_was_taken_away(model: onnx.ModelProto, document: dict[s
     assert "the graph has another accumulator contract than the one that was certified" in problems(
         certify(model, document)
     )
+
+
+def test_scales_that_finn_multiplies_in_hardware(model: onnx.ModelProto, document: dict[str, Any]) -> None:
+    """Its own flow leaves real numbers to element-wise layers behind the last unit."""
+    source = next(node for node in reversed(model.graph.node) if node.op_type == "MVAU").output[0]
+    model.graph.initializer.append(numpy_helper.from_array(np.float32([0.1]), "scale"))
+    model.graph.value_info.append(onnx.helper.make_tensor_value_info("scaled", onnx.TensorProto.FLOAT, [1, 1, 1, 1]))
+    model.graph.node.append(
+        onnx.helper.make_node(
+            "ElementwiseMul",
+            [source, "scale"],
+            ["scaled"],
+            name="scaling",
+            domain="finn.custom_op.fpgadataflow",
+            out_dtype="FLOAT32",
+        )
+    )
+    assert problems(certify(model, document)) == ""
