@@ -196,15 +196,28 @@ def lower(model: ir.Model, *, bound: Bound | None = "exact", overflow: Overflow 
         overflow: see `BuildOptions`.
 
     Raises:
+        InputError: the model is for a batch of several samples.
         BrokenContractError: see `build`.
         ContractViolationError: see `build`.
     """
+    _require_one_sample(model)
     lowered = lower_to_hardware(model, bound=bound, overflow=overflow)
     # Exporters list weights among the inputs; FINN takes every input for a stream.
     RemoveInitializersFromInputsPass()(lowered.model)
     RemoveUnusedNodesPass()(lowered.model)
     lowered.model.opset_imports.setdefault(HARDWARE_DOMAIN, 1)
     return lowered
+
+
+def _require_one_sample(model: ir.Model) -> None:
+    """Check the batch: hardware takes one sample after the other, and nearly nothing of another model is converted."""
+    for value in model.graph.inputs:
+        shape = () if value.shape is None else tuple(value.shape)
+        if value.const_value is None and len(shape) > 1 and isinstance(shape[0], int) and shape[0] > 1:
+            raise InputError(
+                f"input {value.name!r}: expected a batch of 1, found shape {list(shape)}; export again with an example "
+                "of batch size 1"
+            )
 
 
 def _fold(graph: HwGraph, options: BuildOptions) -> HwGraph:

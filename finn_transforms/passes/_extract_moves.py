@@ -132,7 +132,8 @@ def _joined(sources: list[Scaled], axis: int) -> Factor:
 def _on_integers(node: ir.Node, source: Scaled, factors: tuple[Factor, ...], hull: IntRange | None = None) -> Scaled:
     output = node.outputs[0]
     data_type = integer_type_of(source.integers)
-    if hull is not None and not range_of(data_type).contains(hull):
+    # The type of signs spans 0 without holding it.
+    if hull is not None and (not range_of(data_type).contains(hull) or data_type.name == "BIPOLAR"):
         data_type = smallest_datatype(hull)
     inputs = [source.integers, *node.inputs[1:]]
     integers = insert_node(

@@ -189,3 +189,11 @@ def test_the_whole_build_runs_without_torch_brevitas_and_finn(exported: Path, tm
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
     subprocess.run([sys.executable, "-W", "error", "-c", code], env=environment, check=True)
     assert (tmp_path / "out" / "hw_graph.onnx").is_file()
+
+
+def test_a_batch_of_several_samples(tmp_path: Path) -> None:
+    graph = GraphBuilder((4, 3))
+    model = graph.model(graph.node("MatMul", [graph.quant("x", 0.5, 4), graph.weights([[1], [2], [3]])]))
+    with pytest.raises(InputError, match=r"input 'x': expected a batch of 1, found shape \[4, 3\]; export again"):
+        build(model, tmp_path / "out")
+    assert not (tmp_path / "out").exists()

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from finn_transforms.analysis.datatypes import integer_datatype
 from finn_transforms.emulate import emulate
-from finn_transforms.passes import ExtractIntegers
+from finn_transforms.passes import ExtractIntegers, lower_to_hardware
 from tests.support.graphs import GraphBuilder, array_of, copy_of, only, op_types
 from tests.support.refusals import refusal_of
 
@@ -227,3 +227,20 @@ def test_a_tail_that_gives_other_numbers_too_is_not() -> None:
     shifted = graph.node("Add", ["x", graph.constant(0.5)])
     model = graph.model(graph.node("MatMul", [shifted, graph.weights(np.ones((4, 3)))]))
     assert not ExtractIntegers()(model).modified
+
+
+def test_padded_signs_are_no_signs_any_more() -> None:
+    """Found by random networks: between bipolar weights and such an input a unit must not count equal bits."""
+    graph = GraphBuilder(SHAPE)
+    bipolar = graph.node("BipolarQuant", ["x", graph.constant(0.75)], domain="qonnx.custom_op.general")
+    padded = graph.node("Pad", [bipolar, graph.integers([0, 0, 1, 1, 0, 0, 1, 1])])
+    signs = np.random.default_rng(1).normal(size=(3, 2, 2, 2))
+    weights = graph.node(
+        "BipolarQuant", [graph.constant(signs), graph.constant(0.25)], domain="qonnx.custom_op.general"
+    )
+    output = graph.node("Conv", [padded, weights])
+    model = graph.model(output)
+    before = emulate(model, {"x": X})[output]
+    lower_to_hardware(model)
+    np.testing.assert_array_equal(emulate(model, {"x": X})[str(model.graph.outputs[0].name)], before)
+    assert integer_datatype(only(model, "Pad").outputs[0]).name == "INT2"
