@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 
 from brevitas_ext.arith import IntRange
 from brevitas_ext.qonnx_ops.quant import Quant
-from brevitas_ext.qonnx_ops.rounding import Rounding
 from brevitas_ext.qonnx_ops.trunc import Trunc
 from finn_transforms.analysis.attributes import attributes_of
 from finn_transforms.analysis.box import Box
@@ -18,6 +17,7 @@ from finn_transforms.analysis.constants import constant
 from finn_transforms.analysis.matching import static_shape
 from finn_transforms.analysis.ranges_rules import Known, Rule, exact_integers, operand, with_rank
 from finn_transforms.analysis.weights import can_change
+from finn_transforms.ops.quantizers import quantizer_operator
 
 
 def quantizer(node: ir.Node, _known: Known) -> Box | None:
@@ -29,7 +29,9 @@ def quantizer(node: ir.Node, _known: Known) -> Box | None:
     zero = exact_integers(zero_point)
     if np.any(scale != 1) or zero is None or bit_width.size != 1:
         return None
-    operator, bits = _operator(node), int(bit_width.item())
+    operator, bits = quantizer_operator(node.op_type, attributes_of(node)), int(bit_width.item())
+    if not isinstance(operator, Quant):
+        return None
     if bits == 1 and operator.signed:
         codes, step = IntRange(-1, 1), 2
     else:
@@ -52,11 +54,9 @@ def truncation(node: ir.Node, known: Known) -> Box | None:
     parameters = [constant(value) for value in node.inputs[1:6]]
     if source is None or len(parameters) < 5 or any(array is None for array in parameters):
         return None
-    operator = Trunc(
-        signed=bool(attributes.get("signed", 1)),
-        narrow=bool(attributes.get("narrow", 0)),
-        rounding=Rounding.parse(attributes["rounding_mode"]),
-    )
+    operator = quantizer_operator(node.op_type, attributes)
+    if not isinstance(operator, Trunc):
+        return None
     arrays = [np.asarray(array, dtype=np.float64) for array in parameters]
     ends = []
     for end in (source.low, source.high):
@@ -147,11 +147,6 @@ def _count_step(row: NDArray[np.float64], low: int, high: int, step: int) -> int
     first = [low + -((low - int(np.ceil(threshold))) // step) * step for threshold in reached]
     counts = np.searchsorted(row, [float(value) for value in [low, *first, high] if value <= high], side="right")
     return int(np.gcd.reduce(np.diff(counts)))
-
-
-def _operator(node: ir.Node) -> Quant:
-    attributes = attributes_of(node)
-    return Quant(signed=bool(attributes["signed"]), narrow=bool(attributes["narrow"]))
 
 
 def _channels(box: Box, axis: int) -> Box:

@@ -41,10 +41,10 @@ def add_constant(
     return value
 
 
-def add_axes(graph: ir.Graph, name: str, axes: Sequence[int]) -> ir.Value:
-    """Add an initializer of integers in int64, as ONNX wants them for axes."""
-    value = ir.Value(name=unique_name(graph, name), const_value=ir.tensor(np.array(axes, dtype=np.int64)))
-    value.shape, value.dtype = ir.Shape([len(axes)]), ir.DataType.INT64
+def add_integers(graph: ir.Graph, name: str, integers: Sequence[int]) -> ir.Value:
+    """Add an initializer of integers in int64, as ONNX wants them for axes and shapes."""
+    value = ir.Value(name=unique_name(graph, name), const_value=ir.tensor(np.array(integers, dtype=np.int64)))
+    value.shape, value.dtype = ir.Shape([len(integers)]), ir.DataType.INT64
     graph.register_initializer(value)
     return value
 

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import onnx_ir as ir
 from numpy.typing import NDArray
+from qonnx.core.datatype import BaseDataType
 
 from brevitas_ext.arith import IntRange
 from finn_transforms.analysis.attributes import attributes_of
@@ -61,8 +62,10 @@ def extract_pad(node: ir.Node, source: Scaled) -> Scaled:
         require_per_channel(source)
         if static_shape(node.outputs[0])[1] != static_shape(source.integers)[1]:
             raise NoMatchError("it adds channels to others that have different scales", "Use one scale per tensor")
-    padded = range_of(integer_type_of(source.integers)).union(IntRange(0, 0))
-    return _on_integers(node, source, source.factors, padded)
+    data_type = integer_type_of(source.integers)
+    if not data_type.allowed(0):
+        data_type = smallest_datatype(range_of(data_type).union(IntRange(0, 0)))
+    return _on_integers(node, source, source.factors, data_type)
 
 
 def extract_shuffle(node: ir.Node, source: Scaled) -> Scaled:
@@ -129,18 +132,16 @@ def _joined(sources: list[Scaled], axis: int) -> Factor:
     return Factor("Mul", np.concatenate(parts, axis=1))
 
 
-def _on_integers(node: ir.Node, source: Scaled, factors: tuple[Factor, ...], hull: IntRange | None = None) -> Scaled:
+def _on_integers(
+    node: ir.Node, source: Scaled, factors: tuple[Factor, ...], data_type: BaseDataType | None = None
+) -> Scaled:
+    """Insert the same layer on integers, which keep their type unless another one is given."""
     output = node.outputs[0]
-    data_type = integer_type_of(source.integers)
-    # The type of signs spans 0 without holding it.
-    if hull is not None and (not range_of(data_type).contains(hull) or data_type.name == "BIPOLAR"):
-        data_type = smallest_datatype(hull)
-    inputs = [source.integers, *node.inputs[1:]]
     integers = insert_node(
         node,
         Operator(node.op_type, attributes_of(node), node.domain),
-        inputs,
-        Output(f"{output.name}_int", static_shape(output), data_type),
+        [source.integers, *node.inputs[1:]],
+        Output(f"{output.name}_int", static_shape(output), data_type or integer_type_of(source.integers)),
     )
     return Scaled(integers, factors)
 

@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 import onnx_ir as ir
-from numpy.typing import NDArray
 
 from brevitas_ext.arith import IntRange
 from finn_transforms.analysis.attributes import attributes_of
@@ -17,6 +16,7 @@ from finn_transforms.passes._edit import (
     Operator,
     Output,
     add_constant,
+    add_integers,
     graph_of,
     insert_node,
     integer_type_of,
@@ -100,14 +100,15 @@ def extract_global_average(node: ir.Node, source: Scaled) -> Scaled:
     box = range_of(integer_type_of(source.integers)).scale(count)
     name = node.outputs[0].name
     pooled = Output(f"{name}_sum", (*shape[:2], *[1] * (len(shape) - 2)), smallest_datatype(box))
-    axes_value = _int_constant(node, f"{name}_axes", list(range(2, len(shape))))
+    drops_axes = len(static_shape(node.outputs[0])) != len(shape)
+    if drops_axes and not per_tensor(source.factors):
+        raise NoMatchError("its input has one scale per channel and its axes are dropped", "Keep the axes")
+    axes_value = add_integers(graph_of(node), f"{name}_axes", range(2, len(shape)))
     integers = insert_node(node, Operator("ReduceSum", {"keepdims": 1}), [source.integers, axes_value], pooled)
-    if len(static_shape(node.outputs[0])) != len(shape):
-        target = _int_constant(node, f"{name}_shape", list(static_shape(node.outputs[0])))
+    if drops_axes:
+        target = add_integers(graph_of(node), f"{name}_shape", static_shape(node.outputs[0]))
         flat = Output(f"{name}_flat", static_shape(node.outputs[0]), smallest_datatype(box))
         integers = insert_node(node, Operator("Reshape"), [integers, target], flat)
-        if not per_tensor(source.factors):
-            raise NoMatchError("its input has one scale per channel and its axes are dropped", "Keep the axes")
     return Scaled(integers, (*source.factors, _divided_by(count)))
 
 
@@ -120,14 +121,6 @@ def _axes(node: ir.Node, rank: int) -> tuple[int, ...]:
     if axes is None and len(node.inputs) > 1:
         axes = constant(node.inputs[1])
     return tuple(range(rank)) if axes is None else tuple(sorted(int(axis) % rank for axis in axes))
-
-
-def _int_constant(node: ir.Node, name: str, values: list[int]) -> ir.Value:
-    array: NDArray[np.int64] = np.array(values, dtype=np.int64)
-    value = ir.Value(name=name, const_value=ir.tensor(array))
-    value.shape, value.dtype = ir.Shape(array.shape), ir.DataType.INT64
-    graph_of(node).register_initializer(value)
-    return value
 
 
 def _add(node: ir.Node, first: ir.Value, second: ir.Value) -> ir.Value:

@@ -19,8 +19,8 @@ from finn_transforms.passes._base import HardwarePass, HardwarePassResult
 from finn_transforms.passes._edit import (
     Operator,
     Output,
-    add_axes,
     add_constant,
+    add_integers,
     graph_of,
     hand_over_output,
     insert_node,
@@ -135,11 +135,11 @@ def _lifted(node: ir.Node, value: ir.Value, region: set[ir.Node], lifted: dict[i
     if value in lifted:
         return lifted[value]
     if node.op_type == "ReduceSum" and array is not None:
-        return add_axes(graph_of(node), f"{value.name}_lifted", (2, 3))
+        return add_integers(graph_of(node), f"{value.name}_lifted", (2, 3))
     if array is not None:
         lifted[value] = add_constant(graph_of(node), f"{value.name}_lifted", array[..., np.newaxis], datatype(value))
     else:
-        axes = add_axes(graph_of(node), f"{value.name}_axes", (3,))
+        axes = add_integers(graph_of(node), f"{value.name}_axes", (3,))
         shape = (*static_shape(value), 1)
         lifted[value] = insert_node(
             node, Operator("Unsqueeze"), [value, axes], Output(f"{value.name}_lifted", shape, datatype(value))
@@ -166,7 +166,7 @@ def _lower_readers(node: ir.Node, region: set[ir.Node]) -> None:
     if not readers and not value.is_graph_output():
         return
     graph = graph_of(node)
-    axes = add_axes(graph, f"{value.name}_axes", (3,))
+    axes = add_integers(graph, f"{value.name}_axes", (3,))
     output = Output(f"{value.name}_sequence", static_shape(value)[:3], datatype(value))
     sequence = insert_node(node, Operator("Squeeze"), [value, axes], output)
     squeeze = producer_of(sequence)
