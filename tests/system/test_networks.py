@@ -136,11 +136,9 @@ def zoo_file(name: str) -> Path:
 @pytest.mark.parametrize("name", NETWORKS)
 def test_network(name: str, exporter: Exporter) -> None:
     images = SMALL[name].images(5, seed=1).numpy()
-    # One exporter's graph is enough for a look behind every pass and at FINN's own nodes.
-    thorough = exporter == "torchscript"
     model = exported_model(SMALL[name], exporter)
-    check(model, images, NETWORKS[name], every_stage=thorough)
-    if thorough:
+    check(model, images, NETWORKS[name])
+    if exporter == "torchscript":
         # Bytes, since FINN computes the image's quantizer on the host in float32.
         assert assert_finn_agrees(model, np.rint(images[:1] * 255) / 255) >= 7
 
@@ -157,10 +155,10 @@ def test_file(name: str) -> None:
     else:
         images = random.uniform(-1, 1, (6 if math.prod(shape) < 1000 else 1, *shape))
     images[-1] = 1.0
-    check(model, images, FILES[name], every_stage=math.prod(shape) < 1000)
+    check(model, images, FILES[name])
 
 
-def check(model: ir.Model, images: NDArray[Any], expected: Expected, *, every_stage: bool) -> None:
+def check(model: ir.Model, images: NDArray[Any], expected: Expected) -> None:
     Tidy()(model)
     InferShapes()(model)
     integers = copy_of(model)
@@ -173,8 +171,7 @@ def check(model: ir.Model, images: NDArray[Any], expected: Expected, *, every_st
     assert Counter(node.op_type for node in model.graph if not is_hardware(node)) == expected.host
     specialized(model)
     assert_same_quantizers(integers, model, images)
-    if every_stage:
-        assert_every_stage_equal(integers, images)
+    assert_every_stage_equal(integers, images)
 
 
 def assert_same_quantizers(integers: ir.Model, lowered: ir.Model, images: NDArray[Any]) -> None:
