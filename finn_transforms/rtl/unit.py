@@ -1,4 +1,4 @@
-"""What every generated hardware layer offers: one parameter object, its golden result, its SystemVerilog, its cycles."""
+"""What every generated layer offers: one parameter object, its golden result, its SystemVerilog, its cycles."""
 
 from __future__ import annotations
 
