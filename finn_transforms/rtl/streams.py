@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +11,8 @@ from numpy.typing import NDArray
 from qonnx.core.datatype import BaseDataType
 
 Integers = NDArray[Any]
+
+_NATIVE = 62  # bits of an element up to which numpy's 64-bit integers do
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,6 +58,10 @@ class Stream:
         Raises:
             ValueError: a value does not fit the data type.
         """
+        return [int.from_bytes(row.tobytes(), "little") for row in self.pack_bytes(values)]
+
+    def pack_bytes(self, values: Integers) -> NDArray[np.uint8]:
+        """Return the bytes of ``tdata`` of every beat, lowest first, (beats, tdata_bits / 8); see `pack`."""
         flat = np.asarray(values).reshape(-1, self.elements)
         wrong = next((int(value) for value in np.unique(flat) if not self.data_type.allowed(int(value))), None)
         if wrong is not None:
@@ -62,20 +69,37 @@ class Stream:
                 f"stream {self.name}: expected values of {self.data_type}, found {wrong}; "
                 "look at the layer that produces it"
             )
-        mask = (1 << self.element_bits) - 1
         coded = (flat + 1) // 2 if self.data_type.name == "BIPOLAR" else flat
-        return [
-            sum((int(value) & mask) << (index * self.element_bits) for index, value in enumerate(beat))
-            for beat in coded
-        ]
+        size = -(-self.element_bits // 8)
+        if self.element_bits > _NATIVE:
+            mask = (1 << self.element_bits) - 1
+            raw = b"".join((int(value) & mask).to_bytes(size, "little") for value in coded.flat)
+            fields = np.frombuffer(raw, dtype=np.uint8).reshape(*flat.shape, size)
+        else:
+            fields = coded.astype("<i8").reshape(*flat.shape, 1).view(np.uint8)[..., :size]
+        bits = np.unpackbits(fields, axis=-1, count=self.element_bits, bitorder="little")
+        return np.packbits(bits.reshape(len(flat), self.bits), axis=-1, bitorder="little")
 
-    def unpack(self, words: list[int]) -> Integers:
+    def unpack(self, words: Sequence[int]) -> Integers:
         """Return the integers of some beats, (len(words), elements); the inverse of `pack`."""
-        bits, mask = self.element_bits, (1 << self.element_bits) - 1
-        fields = [[word >> (index * bits) & mask for index in range(self.elements)] for word in words]
-        values = np.array(fields, dtype=object if bits > 62 else np.int64).reshape(-1, self.elements)
-        if self.data_type.name == "BIPOLAR":
-            return 2 * values - 1
-        if int(self.data_type.min()) < 0:
-            return np.where(values >> (bits - 1) != 0, values - (1 << bits), values)
-        return values
+        size = self.tdata_bits // 8
+        keep = (1 << self.bits) - 1
+        raw = b"".join((word & keep).to_bytes(size, "little") for word in words)
+        return self.unpack_bytes(np.frombuffer(raw, dtype=np.uint8).reshape(len(words), size))
+
+    def unpack_bytes(self, rows: NDArray[np.uint8]) -> Integers:
+        """Return the integers of some beats, (len(rows), elements); the inverse of `pack_bytes`."""
+        count, width = self.element_bits, -(-self.element_bits // 8)
+        bits = np.unpackbits(rows, axis=-1, count=self.bits, bitorder="little").reshape(len(rows), self.elements, count)
+        fields = np.packbits(bits, axis=-1, bitorder="little")
+        signed = self.data_type.name != "BIPOLAR" and int(self.data_type.min()) < 0
+        if count > _NATIVE:
+            numbers = [int.from_bytes(field.tobytes(), "little") for field in fields.reshape(-1, width)]
+            values: Integers = np.array(numbers, dtype=object).reshape(len(rows), self.elements)
+        else:
+            filled = np.zeros((*fields.shape[:2], 8), dtype=np.uint8)
+            filled[..., :width] = fields
+            values = filled.view("<i8")[..., 0].astype(np.int64)
+        if signed:
+            return np.where(values >> (count - 1) != 0, values - (1 << count), values)
+        return 2 * values - 1 if self.data_type.name == "BIPOLAR" else values
