@@ -180,10 +180,9 @@ class _Paths:
         for port, nets in cell.inputs.items():
             if not port.startswith(("C", "WCLK", "CLK")) or port == "CE":
                 near = port == "D" and cell.type.startswith("FD")
-                for net in nets:
-                    if isinstance(net, int):
-                        wire = 0.0 if near and self.from_slice(net) else self.wire(net)
-                        self.ends.append((net, wire + setup, cell.name))
+                for read in _nets([nets]):
+                    wire = 0.0 if near and self.from_slice(read) else self.wire(read)
+                    self.ends.append((read, wire + setup, cell.name))
 
     def add_carry(self, cell: Cell) -> None:
         """Enter the chain of a carry cell, bit by bit."""
