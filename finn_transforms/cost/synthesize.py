@@ -60,7 +60,7 @@ class Synthesis:
         self.sources = dict(params.sources())
         self.tool = yosys_tool()
         self.cache = SynthesisCache(folder=cache_folder(cache) / "synthesis")
-        recipe = [*flow.read([]), *flow.lean, *flow.full, self.tool, COUNTING]
+        recipe = [*flow.read([]), *flow.lean, *flow.full, *flow.files.values(), self.tool, COUNTING]
         self.key = self.cache.key(self.sources, *recipe)
 
     def stored(self) -> Utilization | None:

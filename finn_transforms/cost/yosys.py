@@ -8,6 +8,7 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
+from importlib.resources import files
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -15,12 +16,20 @@ FAMILIES = ("xc7", "xcup")
 """7-series and UltraScale+."""
 
 
+TO_SHIFTX, TO_BMUX = "bmux_to_shiftx.v", "shiftx_to_bmux.v"
+
+
 @dataclass(frozen=True, kw_only=True)
 class YosysFlow:
-    """What is done to the sources of one unit.
+    """What is done to the sources of one unit: ``synth_xilinx``, with three things of our own.
 
-    Reading goes through slang (Yosys' own front end refuses ordinary packed and parametrised SystemVerilog). A design
-    without memories skips the libraries and steps that only memories need: same netlist, a fifth of the time.
+    - Sources are read through slang; Yosys' own front end refuses ordinary packed and parametrised SystemVerilog.
+    - A dynamic index into a packed array reaches Yosys in a form in which shift registers with a variable tap are not
+      found; two technology maps present it as Yosys looks for it and take it back elsewhere.
+    - Comparisons go two bits (or five, with a constant) to a carry bit, so that both its LUTs share a site, as
+      vendors' tools do, where ``synth_xilinx`` takes three, which needs two sites: N/2 sites instead of 2N/3.
+
+    A design without memories skips the libraries and steps that only memories need: same netlist, a fifth of the time.
     ``-widemux`` is left out on purpose: it has produced a wrong netlist.
 
     Attributes:
@@ -40,25 +49,47 @@ class YosysFlow:
     def read(self, files: list[str]) -> list[str]:
         """Return the commands that read and elaborate."""
         options = "-j 1 --allow-use-before-declare --ignore-assertions --ignore-timing"
-        return [f"read_slang {options} --top {self.top} {' '.join(files)}", "proc", "flatten", "opt"]
+        return [
+            f"read_slang {options} --top {self.top} {' '.join(files)}",
+            "proc",
+            "flatten",
+            "opt",
+            f"techmap -map {TO_SHIFTX}",
+        ]
 
     @property
     def full(self) -> list[str]:
         """Commands that map any design."""
-        return [self._synth()]
+        return [self._synth(":coarse"), *self._compare(), self._synth("coarse:fine"), *self._fine()]
 
     @property
     def lean(self) -> list[str]:
-        """Commands that map a design without memories and, here, without DSP blocks."""
+        """Commands that map a design without memories; the same as `full` where DSP blocks need the libraries."""
         if self.dsp:
             return self.full
         return [
             "read_verilog -lib -specify +/xilinx/cells_sim.v",
-            self._synth("prepare:map_memory"),
-            self._synth("map_ffram:edif"),
+            self._synth("prepare:coarse"),
+            *self._compare(),
+            self._synth("coarse:map_memory"),
+            self._synth("map_ffram:fine"),
+            *self._fine(),
         ]
 
-    def _synth(self, part: str = ":edif") -> str:
+    @property
+    def files(self) -> dict[str, str]:
+        """Technology maps that the commands read, by file name."""
+        folder = files("finn_transforms.cost").joinpath("techmap")
+        return {name: folder.joinpath(name).read_text(encoding="utf-8") for name in (TO_SHIFTX, TO_BMUX)}
+
+    def _compare(self) -> list[str]:
+        return ["techmap -map +/cmp2lut.v -D LUT_WIDTH=6", "techmap -map +/cmp2lcu.v -D LUT_WIDTH=5"]
+
+    def _fine(self) -> list[str]:
+        find = "xilinx_srl -variable -minlen 3"
+        return ["opt -full", find, f"techmap -map {TO_BMUX}", self._synth("fine:edif")]
+
+    def _synth(self, part: str) -> str:
         dsp = "" if self.dsp else " -nodsp"
         options = f"-family {self.family} -noiopad -noclkbuf -flatten{dsp}"
         return f"synth_xilinx -top {self.top} {options} -run {part}"
@@ -110,7 +141,7 @@ def run_yosys(
         subprocess.TimeoutExpired: it took longer than `timeout_s`.
     """
     tool = yosys_tool()
-    for name, text in sources.items():
+    for name, text in {**sources, **flow.files}.items():
         (folder / name).write_text(text, encoding="utf-8")
     write = [f"write_json {NETLIST}"]
     if verilog is not None:
