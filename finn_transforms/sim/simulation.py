@@ -109,6 +109,12 @@ def _frames(unit: RtlUnit, inputs: Sequence[Integers]) -> int:
     return int(counts.pop())
 
 
+def _beats_without_input(unit: RtlUnit, output: int) -> int:
+    """Return with how many beats an output begins a frame before any input comes, e.g. the zeros above an image."""
+    needs = np.max(unit.needs(output), axis=0)
+    return len(needs) if not needs.any() else int(np.argmax(needs > 0))
+
+
 class Bench:
     """Several units built into one model, each run on its own: a build costs seconds, a run costs milliseconds.
 
@@ -149,7 +155,9 @@ class Bench:
         slowest = min(chosen.valid_probability, chosen.ready_probability)
         wait = patience if patience is not None else int((2 * unit.cycles() + 2000) / slowest)
         settings = [seed, chosen.valid_probability, chosen.ready_probability, int(chosen.ready_after_valid), wait]
-        totals = [frames * stream.beats for stream in (*unit.inputs, *unit.outputs)]
+        totals = [frames * stream.beats for stream in unit.inputs]
+        for index, stream in enumerate(unit.outputs):
+            totals += [frames * stream.beats, _beats_without_input(unit, index)]
         with tempfile.TemporaryDirectory(prefix="bfx-sim-") as name:
             folder = Path(name)
             for stream, values in zip(unit.inputs, inputs, strict=True):

@@ -61,6 +61,7 @@ struct Drain {
     Sink* stream;
     int words;
     uint64_t total;
+    uint64_t more;  // beats of the next frame that wait for no input
     Words now{};
     Words before{};
     bool valid = false;
@@ -122,7 +123,9 @@ int main(int argc, char** argv) {
     }
     for (Sink& s : unit.sinks) {
         const int words = words_of(s.bits);
-        drains.push_back({&s, words, std::strtoull(argv[next++], nullptr, 10), Words(words), Words(words)});
+        drains.push_back({&s, words, 0, 0, Words(words), Words(words)});
+        drains.back().total = std::strtoull(argv[next++], nullptr, 10);
+        drains.back().more = std::strtoull(argv[next++], nullptr, 10);
     }
 
     unit.reset(false);
@@ -175,18 +178,21 @@ int main(int argc, char** argv) {
             if (d.stream->ready && (d.valid != valid[i] || (d.valid && d.before != d.now)))
                 fail(where + "tvalid or tdata depends on tready of the same cycle");
             if (d.held && !d.valid) fail(where + "tvalid fell before the beat was taken");
-            if (d.held && d.valid) {
+            if (d.held && d.valid && !d.done()) {
                 const uint32_t* offered = &d.data[d.cycles.size() * d.words];
                 for (int w = 0; w < d.words; ++w)
                     if (offered[w] != d.now[w])
                         fail(where + "tdata changed while waiting, from " + shown(offered, d.stream->bits) + " to " +
                              shown(d.now.data(), d.stream->bits));
             }
-            if (d.valid && !d.held) d.data.insert(d.data.end(), d.now.begin(), d.now.end());
+            if (d.valid && !d.held && !d.done()) d.data.insert(d.data.end(), d.now.begin(), d.now.end());
             if (d.valid && d.ready) {
-                if (d.done()) fail(where + "expected " + std::to_string(d.total) + " beats, found one more");
-                d.cycles.push_back(cycle);
-                any = true;
+                if (!d.done()) {
+                    d.cycles.push_back(cycle);
+                    any = true;
+                } else if (!d.more--) {
+                    fail(where + "expected " + std::to_string(d.total) + " beats, found one more");
+                }
             }
             d.held = d.valid && !d.ready;
             unfinished |= !d.done();
