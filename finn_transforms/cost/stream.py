@@ -12,13 +12,8 @@ from finn_transforms.hw_graph import PaddingParams, PoolParams, SwgParams
 
 
 def swg_buffer_words(params: SwgParams) -> int:
-    """Return the words of SIMD pixels that the addressed buffer of a window generator holds (FINN's RTL).
-
-    The pixels from the first to the last of a window; with strides, also those that may be read ahead meanwhile.
-    """
-    window = prod(params.kernel)
-    ahead = max(0, params.stride[1] - 1 - window) + max(0, (params.stride[0] - 1) * params.image[1] - window)
-    return (params.pixels_between_first_and_last + ahead) * params.channel_fold
+    """Return the words of SIMD pixels that the addressed buffer of a window generator holds (FINN's RTL)."""
+    return params.buffer_words
 
 
 def swg_cost(params: SwgParams) -> Resources:

@@ -98,6 +98,16 @@ class SwgParams:
         return (self.extent[0] - 1) * self.image[1] + self.extent[1]
 
     @property
+    def buffer_words(self) -> int:
+        """Words of SIMD pixels that the addressed buffer of FINN's RTL holds, where the window is not in registers.
+
+        The pixels from the first to the last of a window; with strides, also those that may be read ahead meanwhile.
+        """
+        window = self.kernel[0] * self.kernel[1]
+        ahead = max(0, self.stride[1] - 1 - window) + max(0, (self.stride[0] - 1) * self.image[1] - window)
+        return (self.pixels_between_first_and_last + ahead) * self.channel_fold
+
+    @property
     def input_shape(self) -> tuple[int, int, int, int]:
         """Shape of the input, (1, H, W, C)."""
         return (1, *self.image, self.channels)

@@ -1,0 +1,6 @@
+"""Layers whose hardware is FINN's own RTL library, taken from the installed package at run time, never copied."""
+
+from finn_transforms.rtl.finn_library.padding import FinnPadding
+from finn_transforms.rtl.finn_library.swg import FinnSwg
+
+__all__ = ["FinnPadding", "FinnSwg"]
