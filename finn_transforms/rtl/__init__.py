@@ -9,6 +9,7 @@ from finn_transforms.rtl.unit import RtlUnit
 if TYPE_CHECKING:
     from finn_transforms.rtl.duplicate import Duplicate
     from finn_transforms.rtl.fifo import Fifo
+    from finn_transforms.rtl.thresholding import Thresholding
     from finn_transforms.rtl.width_converter import WidthConverter
 
 __all__ = [
@@ -16,12 +17,14 @@ __all__ = [
     "Fifo",
     "RtlUnit",
     "Stream",
+    "Thresholding",
     "WidthConverter",
 ]
 
 _MODULE_OF = {
     "Duplicate": "finn_transforms.rtl.duplicate",
     "Fifo": "finn_transforms.rtl.fifo",
+    "Thresholding": "finn_transforms.rtl.thresholding",
     "WidthConverter": "finn_transforms.rtl.width_converter",
 }
 

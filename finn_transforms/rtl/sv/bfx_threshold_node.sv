@@ -1,0 +1,58 @@
+// A comparison of a value with one of DEPTH thresholds.
+//
+// The thresholds have the lowest DROP bits of the value taken off and BITS bits left, in ENTRY bits of TABLE each. With
+// BLOCK they come from block RAM, a cycle after their address: the value has to come as late.
+module bfx_threshold_node #(
+    parameter int unsigned VALUE_BITS = 8,
+    parameter int unsigned DEPTH = 1,
+    parameter int unsigned ENTRY = VALUE_BITS + 1,
+    parameter logic [DEPTH*ENTRY-1:0] TABLE = '0,
+    parameter int unsigned DROP = 0,
+    parameter int unsigned BITS = VALUE_BITS,
+    parameter int unsigned GROUP = 2,
+    parameter bit STRICT = 1'b0,
+    parameter bit BLOCK = 1'b0,
+    parameter int unsigned ADDRESS_BITS = DEPTH > 1 ? $clog2(DEPTH) : 1
+) (
+    input wire clk,
+    input wire enable,
+    input wire [ADDRESS_BITS-1:0] address,
+    input wire [VALUE_BITS-1:0] value,
+    output wire reached
+);
+    function automatic int unsigned place(input int unsigned index, input int unsigned turn);
+        int unsigned result = 0;
+        for (int unsigned k = 0; k < ADDRESS_BITS; k++) result |= ((index >> k) & 1) << ((k + turn) % ADDRESS_BITS);
+        return result < DEPTH ? result : DEPTH - 1;
+    endfunction
+
+    wire [VALUE_BITS:0] extended = {1'b0, value};
+    logic [BITS-1:0] threshold;
+    wire unused = &{1'b0, clk, enable, address, extended};
+
+    if (DEPTH == 1) begin : gen_constant
+        assign threshold = TABLE[BITS-1:0];
+    end else if (BLOCK) begin : gen_block
+        (* ram_style = "block" *)
+        logic [BITS-1:0] memory[DEPTH];
+        initial for (int unsigned i = 0; i < DEPTH; i++) memory[i] = TABLE[i*ENTRY+:BITS];
+        always_ff @(posedge clk) if (enable) threshold <= memory[address];
+    end else begin : gen_distributed
+        // Bit by bit, as multiplexers of constants: synthesis makes them one with the LUTs that read them. An index
+        // would be taken for a memory and its address registers doubled.
+        for (genvar i = 0; i < BITS; i++) begin : gen_bit
+            logic [2**ADDRESS_BITS-1:0] column;
+            always_comb begin
+                for (int unsigned j = 0; j < 2 ** ADDRESS_BITS; j++)
+                    column[j] = TABLE[place(j, i)*ENTRY+i];
+                for (int unsigned level = 0; level < ADDRESS_BITS; level++)
+                    for (int unsigned j = 0; j < 2 ** (ADDRESS_BITS - 1 - level); j++)
+                        column[j] = address[(level+i)%ADDRESS_BITS] ? column[2*j+1] : column[2*j];
+            end
+            assign threshold[i] = column[0];
+        end
+    end
+    bfx_threshold_compare #(.BITS(BITS), .GROUP(GROUP), .STRICT(STRICT)) compare (
+        .value(extended[DROP+:BITS]), .threshold(threshold), .reached(reached)
+    );
+endmodule
