@@ -93,6 +93,34 @@ def search_order(code_bits: int) -> list[list[int]]:
     ]
 
 
+def table(node: Comparison, entry_bits: int, *, block: bool = False) -> Integers:
+    """Return a comparison's table as ``bfx_threshold_node.sv`` reads it: bit by bit, each bit by address.
+
+    Addresses without an entry repeat the last. Multiplexer `level` of bit i selects by address bit i + level or i -
+    level, modulo the address bits, so that place p of its table is the address with bit `level` of p there.
+
+    Args:
+        node: The comparison.
+        entry_bits: Bits per entry, zeros above those compared.
+        block: Whether the table is for a block RAM: in plain order.
+
+    Returns:
+        Zeros and ones, (entry_bits * places,), places the number of entries filled up to a power of two.
+    """
+    width = (len(node.entries) - 1).bit_length()
+    places = np.arange(1 << width)
+    entries = np.array(node.entries, dtype=object)[np.minimum(places, len(node.entries) - 1)]
+    bits = np.zeros((entry_bits, len(places)), dtype=np.int64)
+    for index in range(node.bits):
+        column = ((entries >> index) & 1).astype(np.int64)
+        if width and not block:
+            step = 1 if index // width % 2 == 0 else width - 1
+            turned = sum(((places >> level) & 1) << ((index + level * step) % width) for level in range(width))
+            column = column[turned]
+        bits[index] = column
+    return bits.reshape(-1)
+
+
 def literal(values: Iterable[int], bits: int) -> str:
     """Return a SystemVerilog literal with the first value in the lowest bits."""
     fields = [format(int(value), f"0{bits}b") for value in values]

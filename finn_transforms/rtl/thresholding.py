@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
@@ -13,12 +13,12 @@ from qonnx.core.datatype import BaseDataType
 
 from finn_transforms.ops.hardware import thresholding
 from finn_transforms.rtl.streams import Integers, Stream
-from finn_transforms.rtl.threshold_tables import Comparison, comparison, literal, search_order
+from finn_transforms.rtl.threshold_tables import Comparison, comparison, literal, search_order, table
 from finn_transforms.rtl.unit import RtlUnit
 from finn_transforms.rtl.wrapper import files_of, instance, module, one_to_one
 
 BLOCK_DEPTH = 512
-"""From so many thresholds per lane and stage on, ``auto`` takes block RAM: an 18 Kbit block has 512 words of 36 bits."""
+"""From so many thresholds per lane and stage on, ``auto`` takes block RAM, which has 512 words of 36 bits in 18 Kbit."""
 
 LUT_DEPTH = 64
 """Thresholds per lane and stage that ``block`` leaves in LUTs: a LUT holds so many of each bit."""
@@ -237,7 +237,7 @@ class Thresholding(RtlUnit):
             "FLIP_IN": int(int(self.input_type.min()) < 0 and self.input_type.name != "BIPOLAR"),
             "FLIP_OUT": int(self.is_signed),
             "PARALLEL": int(self.search == "parallel"),
-            "TABLE": literal((entry for node in nodes for entry in node.entries), bits + 1),
+            "TABLE": literal(self._tables(), 1),
             "DROPS": literal((node.drop for node in nodes), 8),
             "WIDTHS": literal((node.bits for node in nodes), 8),
             "GROUPS": literal((node.group for node in nodes), 8),
@@ -246,6 +246,12 @@ class Thresholding(RtlUnit):
         }
         body = instance("bfx_thresholding", parameters, one_to_one())
         return files_of(self.name, module(self, [body]), LIBRARY)
+
+    def _tables(self) -> Iterator[int]:
+        is_block = self.blocks if self.search == "binary" else (False,) * self.pe
+        for group, block in zip(self.comparisons, is_block, strict=True):
+            for node in group:
+                yield from table(node, int(self.input_type.bitwidth()) + 1, block=block)
 
     def cycles(self) -> int:
         """Return a cycle per beat."""

@@ -1,18 +1,19 @@
 // A comparison of a value with one of DEPTH thresholds.
 //
-// The thresholds have the lowest DROP bits of the value taken off and BITS bits left, in ENTRY bits of TABLE each. With
-// BLOCK they come from block RAM, a cycle after their address: the value has to come as late.
+// The thresholds have the lowest DROP bits of the value taken off and BITS bits left. TABLE has them bit by bit, each bit
+// for 2 ** ADDRESS_BITS addresses, in the order that the multiplexers of that bit need; with BLOCK in plain order. Then
+// they come from block RAM, a cycle after their address: the value has to come as late.
 module bfx_threshold_node #(
     parameter int unsigned VALUE_BITS = 8,
     parameter int unsigned DEPTH = 1,
     parameter int unsigned ENTRY = VALUE_BITS + 1,
-    parameter logic [DEPTH*ENTRY-1:0] TABLE = '0,
+    parameter int unsigned ADDRESS_BITS = DEPTH > 1 ? $clog2(DEPTH) : 1,
+    parameter logic [(DEPTH>1?2**ADDRESS_BITS : 1)*ENTRY-1:0] TABLE = '0,
     parameter int unsigned DROP = 0,
     parameter int unsigned BITS = VALUE_BITS,
     parameter int unsigned GROUP = 2,
     parameter bit STRICT = 1'b0,
-    parameter bit BLOCK = 1'b0,
-    parameter int unsigned ADDRESS_BITS = DEPTH > 1 ? $clog2(DEPTH) : 1
+    parameter bit BLOCK = 1'b0
 ) (
     input wire clk,
     input wire enable,
@@ -20,12 +21,6 @@ module bfx_threshold_node #(
     input wire [VALUE_BITS-1:0] value,
     output wire reached
 );
-    function automatic int unsigned place(input int unsigned index, input int unsigned turn);
-        int unsigned result = 0;
-        for (int unsigned k = 0; k < ADDRESS_BITS; k++) result |= ((index >> k) & 1) << ((k + turn) % ADDRESS_BITS);
-        return result < DEPTH ? result : DEPTH - 1;
-    endfunction
-
     wire [VALUE_BITS:0] extended = {1'b0, value};
     logic [BITS-1:0] threshold;
     wire unused = &{1'b0, clk, enable, address, extended};
@@ -35,19 +30,23 @@ module bfx_threshold_node #(
     end else if (BLOCK) begin : gen_block
         (* ram_style = "block" *)
         logic [BITS-1:0] memory[DEPTH];
-        initial for (int unsigned i = 0; i < DEPTH; i++) memory[i] = TABLE[i*ENTRY+:BITS];
+        initial begin
+            for (int unsigned i = 0; i < DEPTH; i++)
+                for (int unsigned j = 0; j < BITS; j++) memory[i][j] = TABLE[j*2**ADDRESS_BITS+i];
+        end
         always_ff @(posedge clk) if (enable) threshold <= memory[address];
     end else begin : gen_distributed
-        // Bit by bit, as multiplexers of constants: synthesis makes them one with the LUTs that read them. An index
-        // would be taken for a memory and its address registers doubled.
+        // As multiplexers of constants, which synthesis makes one with the LUTs that read them; an index would be taken
+        // for a memory, and its address registers doubled. Each bit takes the bits of the address in another order, up
+        // or down from its own number: else synthesis shares parts of the tables and misses that each fits its LUTs.
         for (genvar i = 0; i < BITS; i++) begin : gen_bit
+            localparam int unsigned Step = (i / ADDRESS_BITS) % 2 == 0 ? 1 : ADDRESS_BITS - 1;
             logic [2**ADDRESS_BITS-1:0] column;
             always_comb begin
-                for (int unsigned j = 0; j < 2 ** ADDRESS_BITS; j++)
-                    column[j] = TABLE[place(j, i)*ENTRY+i];
+                column = TABLE[i*2**ADDRESS_BITS+:2**ADDRESS_BITS];
                 for (int unsigned level = 0; level < ADDRESS_BITS; level++)
                     for (int unsigned j = 0; j < 2 ** (ADDRESS_BITS - 1 - level); j++)
-                        column[j] = address[(level+i)%ADDRESS_BITS] ? column[2*j+1] : column[2*j];
+                        column[j] = address[(i+level*Step)%ADDRESS_BITS] ? column[2*j+1] : column[2*j];
             end
             assign threshold[i] = column[0];
         end

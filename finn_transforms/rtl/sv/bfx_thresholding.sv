@@ -13,7 +13,7 @@ module bfx_thresholding #(
     parameter bit FLIP_OUT = 1'b0,
     parameter bit PARALLEL = 1'b0,
     parameter int unsigned ENTRY = VALUE_BITS + 1,
-    parameter logic [LANES*SETS*(2**CODE_BITS-1)*ENTRY-1:0] TABLE = '0,
+    parameter logic [LANES*2**$clog2(SETS)*(2**CODE_BITS-1)*ENTRY-1:0] TABLE = '0,
     parameter int unsigned NODES = LANES * (PARALLEL ? 2 ** CODE_BITS - 1 : CODE_BITS),
     parameter logic [NODES*8-1:0] DROPS = '0,
     parameter logic [NODES*8-1:0] WIDTHS = '0,

@@ -1,6 +1,6 @@
 // Binary search: one stage per bit of the code, the threshold of each from a table of its own; a beat per cycle.
 //
-// TABLE has the thresholds stage by stage (see bfx_thresholding_stage), DROPS, WIDTHS, GROUPS and STRICTS have LANES
+// TABLE has the tables stage by stage (see bfx_thresholding_stage), DROPS, WIDTHS, GROUPS and STRICTS have LANES
 // entries per stage, BLOCKS a bit per stage.
 module bfx_thresholding_binary #(
     parameter int unsigned LANES = 1,
@@ -8,7 +8,7 @@ module bfx_thresholding_binary #(
     parameter int unsigned STAGES = 4,
     parameter int unsigned SETS = 1,
     parameter int unsigned ENTRY = VALUE_BITS + 1,
-    parameter logic [LANES*SETS*(2**STAGES-1)*ENTRY-1:0] TABLE = '0,
+    parameter logic [LANES*2**$clog2(SETS)*(2**STAGES-1)*ENTRY-1:0] TABLE = '0,
     parameter logic [STAGES*LANES*8-1:0] DROPS = '0,
     parameter logic [STAGES*LANES*8-1:0] WIDTHS = '0,
     parameter logic [STAGES*LANES*8-1:0] GROUPS = '0,
@@ -23,8 +23,8 @@ module bfx_thresholding_binary #(
     output wire [LANES*STAGES-1:0] codes
 );
     for (genvar i = 0; i < STAGES; i++) begin : gen_stage
-        localparam int unsigned Depth = SETS << i;
-        localparam int unsigned Base = LANES * SETS * ((1 << i) - 1) * ENTRY;
+        localparam int unsigned Places = 2 ** $clog2(SETS) << i;
+        localparam int unsigned Base = LANES * 2 ** $clog2(SETS) * ((1 << i) - 1) * ENTRY;
         localparam int unsigned InBits = i > 0 ? i : 1;
         wire [SET_BITS-1:0] old_set, new_set;
         wire [LANES*VALUE_BITS-1:0] old_values, new_values;
@@ -44,7 +44,7 @@ module bfx_thresholding_binary #(
             .SETS(SETS),
             .ENTRY(ENTRY),
             .BLOCK(BLOCKS[i]),
-            .TABLE(TABLE[Base+:LANES*Depth*ENTRY]),
+            .TABLE(TABLE[Base+:LANES*Places*ENTRY]),
             .DROPS(DROPS[i*LANES*8+:LANES*8]),
             .WIDTHS(WIDTHS[i*LANES*8+:LANES*8]),
             .GROUPS(GROUPS[i*LANES*8+:LANES*8]),

@@ -1,7 +1,7 @@
 // All comparisons at once, then the thermometer they make is read as a number: two cycles.
 //
-// TABLE has the thresholds lane by lane, code by code (2 ** CODE_BITS - 1 of them), set by set, in ENTRY bits; DROPS,
-// WIDTHS and GROUPS have a byte, STRICTS a bit, per lane and code.
+// TABLE has a table of bfx_threshold_node, DROPS, WIDTHS and GROUPS have a byte and STRICTS has a bit for each code of
+// each lane, 2 ** CODE_BITS - 1 codes per lane.
 module bfx_thresholding_parallel #(
     parameter int unsigned LANES = 1,
     parameter int unsigned VALUE_BITS = 8,
@@ -9,7 +9,7 @@ module bfx_thresholding_parallel #(
     parameter int unsigned SETS = 1,
     parameter int unsigned ENTRY = VALUE_BITS + 1,
     parameter int unsigned STEPS = 2 ** CODE_BITS - 1,
-    parameter logic [LANES*STEPS*SETS*ENTRY-1:0] TABLE = '0,
+    parameter logic [LANES*STEPS*2**$clog2(SETS)*ENTRY-1:0] TABLE = '0,
     parameter logic [LANES*STEPS*8-1:0] DROPS = '0,
     parameter logic [LANES*STEPS*8-1:0] WIDTHS = '0,
     parameter logic [LANES*STEPS*8-1:0] GROUPS = '0,
@@ -22,6 +22,7 @@ module bfx_thresholding_parallel #(
     input wire [LANES*VALUE_BITS-1:0] values,
     output logic [LANES*CODE_BITS-1:0] codes
 );
+    localparam int unsigned Places = 2 ** $clog2(SETS);
     for (genvar lane = 0; lane < LANES; lane++) begin : gen_lane
         wire [STEPS-1:0] reached;
         logic [STEPS-1:0] thermometer;
@@ -31,7 +32,7 @@ module bfx_thresholding_parallel #(
                 .VALUE_BITS(VALUE_BITS),
                 .DEPTH(SETS),
                 .ENTRY(ENTRY),
-                .TABLE(TABLE[Index*SETS*ENTRY+:SETS*ENTRY]),
+                .TABLE(TABLE[Index*Places*ENTRY+:Places*ENTRY]),
                 .DROP(32'(DROPS[Index*8+:8])),
                 .BITS(32'(WIDTHS[Index*8+:8])),
                 .GROUP(32'(GROUPS[Index*8+:8])),

@@ -1,7 +1,7 @@
 // One step of a binary search: each lane compares its value with the threshold of its channel set and of the PREFIX
 // bits of the code found so far, and appends the outcome as the next bit. One cycle, two with BLOCK.
 //
-// Thresholds in TABLE: lane by lane, set by set, prefix by prefix, in ENTRY bits; DROPS, WIDTHS and GROUPS have a byte
+// TABLE has a table of bfx_threshold_node per lane, the prefix in the low bits of the address; DROPS, WIDTHS and GROUPS have a byte
 // per lane, STRICTS a bit (see bfx_threshold_node).
 module bfx_thresholding_stage #(
     parameter int unsigned LANES = 1,
@@ -10,7 +10,7 @@ module bfx_thresholding_stage #(
     parameter int unsigned SETS = 1,
     parameter int unsigned ENTRY = VALUE_BITS + 1,
     parameter bit BLOCK = 1'b0,
-    parameter logic [LANES*(SETS<<PREFIX)*ENTRY-1:0] TABLE = '0,
+    parameter logic [LANES*(2**$clog2(SETS)<<PREFIX)*ENTRY-1:0] TABLE = '0,
     parameter logic [LANES*8-1:0] DROPS = '0,
     parameter logic [LANES*8-1:0] WIDTHS = '0,
     parameter logic [LANES*8-1:0] GROUPS = '0,
@@ -28,6 +28,7 @@ module bfx_thresholding_stage #(
     output logic [LANES*(PREFIX+1)-1:0] next_codes
 );
     localparam int unsigned Depth = SETS << PREFIX;
+    localparam int unsigned Places = 2 ** $clog2(Depth);
     localparam int unsigned AddressBits = Depth > 1 ? $clog2(Depth) : 1;
 
     wire [SET_BITS-1:0] held_set;
@@ -58,7 +59,7 @@ module bfx_thresholding_stage #(
             .VALUE_BITS(VALUE_BITS),
             .DEPTH(Depth),
             .ENTRY(ENTRY),
-            .TABLE(TABLE[lane*Depth*ENTRY+:Depth*ENTRY]),
+            .TABLE(TABLE[lane*Places*ENTRY+:Places*ENTRY]),
             .DROP(32'(DROPS[lane*8+:8])),
             .BITS(32'(WIDTHS[lane*8+:8])),
             .GROUP(32'(GROUPS[lane*8+:8])),
