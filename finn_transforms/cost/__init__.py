@@ -4,8 +4,12 @@ from finn_transforms.cost.breakdown import Breakdown
 from finn_transforms.cost.coefficients import MODEL, load_coefficients
 from finn_transforms.cost.dsp import DspBlock, dsp_block
 from finn_transforms.cost.estimate import Estimate, EstimatedLayer, estimate, estimate_all, lut_only
-from finn_transforms.cost.synthesize import SynthesisError, synthesize
+from finn_transforms.cost.synthesis import SynthesisError
+from finn_transforms.cost.synthesize import synthesize
+from finn_transforms.cost.synthesize_all import synthesis_results, synthesize_all
 from finn_transforms.cost.utilization import CriticalPath, Utilization
+from finn_transforms.cost.vivado import Vivado
+from finn_transforms.cost.yosys import Yosys
 
 __all__ = [
     "MODEL",
@@ -16,10 +20,14 @@ __all__ = [
     "EstimatedLayer",
     "SynthesisError",
     "Utilization",
+    "Vivado",
+    "Yosys",
     "dsp_block",
     "estimate",
     "estimate_all",
     "load_coefficients",
     "lut_only",
+    "synthesis_results",
     "synthesize",
+    "synthesize_all",
 ]

@@ -160,3 +160,24 @@ def _srl_pairs(cells: Iterable[Cell]) -> int:
             key = tuple(net for port in ("CLK", "CE", "A0", "A1", "A2", "A3") for net in cell.inputs[port])
             groups[key] = groups.get(key, 0) + 1
     return sum(count // 2 for count in groups.values())
+
+
+def carry_blocks(netlist: Netlist, width: int) -> int:
+    """Return the carry blocks of `width` bits that the chains of a netlist take.
+
+    Yosys builds chains of CARRY4 for UltraScale+, too, where the device has a CARRY8 for every eight LUTs: two CARRY4
+    that follow each other in a chain share one.
+    """
+    carries = [cell for cell in netlist.cells if cell.type == "CARRY4"]
+    if width == 4:
+        return len(carries)
+    by_carry_out = {cell.outputs["CO"][3]: cell for cell in carries if len(cell.outputs.get("CO", ())) == 4}
+    before = {cell: by_carry_out.get(cell.inputs["CI"][0]) for cell in carries}
+    lengths = dict.fromkeys((cell for cell in carries if before[cell] is None), 1)
+    after = {cell: following for following, cell in before.items() if cell is not None}
+    for first in lengths:
+        cell = after.get(first)
+        while cell is not None:
+            lengths[first] += 1
+            cell = after.get(cell)
+    return sum(-(-length // 2) for length in lengths.values())

@@ -57,6 +57,10 @@ class Netlist:
         """How many cells there are of each type."""
         return Counter(cell.type for cell in self.cells)
 
+    def count(self, prefix: str) -> int:
+        """Return how many cells have a type that begins with `prefix`."""
+        return sum(count for name, count in self.types.items() if name.startswith(prefix))
+
     @cached_property
     def driver(self) -> Mapping[Net, Pin]:
         """The output, or input port of the module, that drives a net."""

@@ -2,24 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
-import os
 import tempfile
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from finn_transforms.cost.utilization import Utilization
-
-
-def cache_folder(chosen: Path | None = None) -> Path:
-    """Return where results are kept: `chosen`, else ``$BFX_CACHE``, else ``bfx`` in the user's cache folder."""
-    if chosen is not None:
-        return chosen
-    if os.environ.get("BFX_CACHE"):
-        return Path(os.environ["BFX_CACHE"])
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "bfx"
+from finn_transforms.sim.cache import content_key
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,17 +22,13 @@ class SynthesisCache:
 
     folder: Path
 
-    def key(self, sources: Mapping[str, str], *recipe: str) -> str:
-        """Return the key of sources and everything else the result depends on: flow, counting and tool."""
-        content = json.dumps([sorted(sources.items()), recipe])
-        return hashlib.sha256(content.encode()).hexdigest()
-
-    def load(self, key: str) -> Utilization | None:
-        """Return what is stored, or None."""
+    def load(self, key: str, name: str) -> Utilization | None:
+        """Return what is stored, under the name of the unit that asks, or None."""
         try:
-            return Utilization.from_json(json.loads(self._file(key).read_text(encoding="utf-8")))
+            stored = Utilization.from_json(json.loads(self._file(key).read_text(encoding="utf-8")))
         except FileNotFoundError:
             return None
+        return replace(stored, name=name)
 
     def store(self, key: str, result: Utilization) -> None:
         """Store a result."""
@@ -50,10 +36,21 @@ class SynthesisCache:
 
     def log(self, key: str) -> Path:
         """Return where the log of a failed run is kept."""
-        return self.folder / "logs" / f"{key[:16]}.txt"
+        return self.folder / "logs" / f"{key}.txt"
 
     def _file(self, key: str) -> Path:
         return self.folder / key[:2] / f"{key}.json"
+
+
+def synthesis_key(name: str, sources: Mapping[str, str], recipe: Iterable[str]) -> str:
+    """Return the key of sources and everything else that the result depends on: flow, counting and tool.
+
+    The name of the unit does not count: wherever it stands in the sources, the same placeholder does.
+    """
+    neutral = sorted((file.replace(name, "\0"), text.replace(name, "\0")) for file, text in sources.items())
+    return content_key(
+        [*(part for item in neutral for part in item), "\0", *(part.replace(name, "\0") for part in recipe)]
+    )
 
 
 def write_atomically(path: Path, text: str) -> None:

