@@ -77,9 +77,7 @@ class Synthesis:
             return found
         with tempfile.TemporaryDirectory(prefix="bfx-synth-") as name:
             folder = Path(name)
-            for file, text in self.sources.items():
-                (folder / file).parent.mkdir(parents=True, exist_ok=True)
-                (folder / file).write_text(text, encoding="utf-8")
+            write_sources(self.sources, folder)
             try:
                 result = self.tool.run(self.name, self.sources, folder)
             except ToolFailure as error:
@@ -92,3 +90,10 @@ class Synthesis:
         kept = self._cache.log(self.key)
         write_atomically(kept, log.read_text(encoding="utf-8", errors="replace") if log.is_file() else "")
         return SynthesisError(f"{self.name}: {self.tool.version} {reason}; mend the unit, the whole log is {kept}")
+
+
+def write_sources(sources: Mapping[str, str], folder: Path) -> None:
+    """Write source files, with the folders in their names, below a folder."""
+    for file, text in sources.items():
+        (folder / file).parent.mkdir(parents=True, exist_ok=True)
+        (folder / file).write_text(text, encoding="utf-8")
