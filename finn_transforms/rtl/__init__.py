@@ -7,24 +7,45 @@ from finn_transforms.rtl.streams import Stream
 from finn_transforms.rtl.unit import RtlUnit
 
 if TYPE_CHECKING:
+    from finn_transforms.rtl.concat import Concat
     from finn_transforms.rtl.duplicate import Duplicate
+    from finn_transforms.rtl.elementwise import Elementwise
     from finn_transforms.rtl.fifo import Fifo
+    from finn_transforms.rtl.global_sum import GlobalSum
+    from finn_transforms.rtl.pixel_padding import PixelPadding
+    from finn_transforms.rtl.pool import Pool
+    from finn_transforms.rtl.split import Split
     from finn_transforms.rtl.thresholding import Thresholding
+    from finn_transforms.rtl.upsample import Upsample
     from finn_transforms.rtl.width_converter import WidthConverter
 
 __all__ = [
+    "Concat",
     "Duplicate",
+    "Elementwise",
     "Fifo",
+    "GlobalSum",
+    "PixelPadding",
+    "Pool",
     "RtlUnit",
+    "Split",
     "Stream",
     "Thresholding",
+    "Upsample",
     "WidthConverter",
 ]
 
 _MODULE_OF = {
+    "Concat": "finn_transforms.rtl.concat",
     "Duplicate": "finn_transforms.rtl.duplicate",
+    "Elementwise": "finn_transforms.rtl.elementwise",
     "Fifo": "finn_transforms.rtl.fifo",
+    "GlobalSum": "finn_transforms.rtl.global_sum",
+    "PixelPadding": "finn_transforms.rtl.pixel_padding",
+    "Pool": "finn_transforms.rtl.pool",
+    "Split": "finn_transforms.rtl.split",
     "Thresholding": "finn_transforms.rtl.thresholding",
+    "Upsample": "finn_transforms.rtl.upsample",
     "WidthConverter": "finn_transforms.rtl.width_converter",
 }
 

@@ -27,12 +27,14 @@ def module(unit: RtlUnit, body: Iterable[str]) -> str:
     return f"module {unit.name} (\n{declared}\n);\n{lines}endmodule\n"
 
 
-def instance(library_module: str, parameters: Mapping[str, int | str], connections: Mapping[str, str]) -> str:
+def instance(
+    library_module: str, parameters: Mapping[str, int | str], connections: Mapping[str, str], label: str = "core"
+) -> str:
     """Return an instance of a library module, clock and reset connected; a text parameter is given as it stands."""
     values = ", ".join(f".{key}({value})" for key, value in parameters.items())
     wires = {"clk": "ap_clk", "rst_n": "ap_rst_n", **connections}
     pins = ", ".join(f".{key}({value})" for key, value in wires.items())
-    return f"{library_module} #({values}) core ({pins});"
+    return f"{library_module} #({values}) {label} ({pins});"
 
 
 def one_to_one(prefixes: Sequence[str] = ("in", "out")) -> dict[str, str]:
