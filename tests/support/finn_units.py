@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 from qonnx.core.datatype import DataType
 
-from finn_transforms.hw_graph import PaddingParams, SwgParams
+from finn_transforms.hw_graph import PaddingParams, SwgParams, ThresholdingParams
 from finn_transforms.rtl import RtlUnit
-from finn_transforms.rtl.finn_library import FinnPadding, FinnSwg
+from finn_transforms.rtl.finn_library import FinnPadding, FinnSwg, FinnThresholding
 from finn_transforms.sim import Bench, Stalls
 
 # Without stalls; with gaps on both sides; with readers that come late.
@@ -49,6 +49,22 @@ def padding(name: str, **changes: Any) -> FinnPadding:
     return FinnPadding(name=name, layer=PaddingParams(**options | changes))
 
 
+def thresholding(name: str, **changes: Any) -> FinnThresholding:
+    """Return one of 8-bit values to 4-bit counts, 2 of 4 channels per beat unless told otherwise.
+
+    Its thresholds are random, and include the lowest and the highest value of the input.
+    """
+    types = {key: DataType[changes.pop(key, default)] for key, default in _THRESHOLD_TYPES.items()}
+    options = {"channels": 4, "pe": 2, "steps": 15, "num_vectors": (1, 3)} | types | changes
+    layer = ThresholdingParams(name=name, **options)
+    low, high = int(layer.input_type.min()), int(layer.input_type.max())
+    shape = (1 if layer.shared else layer.channels, layer.steps)
+    thresholds = np.random.default_rng(len(name)).integers(low, high + 1, shape)
+    thresholds[0, [0, -1]] = low, high
+    return FinnThresholding(name=name, layer=layer, thresholds=np.sort(thresholds, axis=1))
+
+
+_THRESHOLD_TYPES = {"input_type": "INT8", "threshold_type": "INT8", "output_type": "UINT4"}
 SWGS = {
     unit.name: unit
     for unit in (
@@ -85,12 +101,26 @@ PADDINGS = {
         padding("pad_two_images", padding=(2, 0, 0, 3), batch=2),
     )
 }
+THRESHOLDINGS = {
+    unit.name: unit
+    for unit in (
+        thresholding("thresholding_plain"),
+        thresholding("thresholding_signed", bias=-8, output_type="INT4"),
+        thresholding("thresholding_wide_result", bias=-4, steps=7, output_type="INT8"),
+        thresholding("thresholding_five_steps", steps=5, pe=1, input_type="UINT6", threshold_type="UINT6"),
+        thresholding("thresholding_signs", steps=1, output_type="BIPOLAR", pe=4),
+        thresholding("thresholding_shared", shared=True, steps=3, output_type="UINT2"),
+        thresholding("thresholding_mixed_types", input_type="UINT8", threshold_type="INT9", channels=6, pe=3),
+        thresholding("thresholding_narrow_type", input_type="INT12", bias=3, output_type="UINT5", channels=8, pe=1),
+        thresholding("thresholding_many", input_type="INT20", threshold_type="INT20", steps=255, output_type="UINT8"),
+    )
+}
 
 
 @cache
 def bench() -> Bench:
     """Return them all in one build."""
-    return Bench([*SWGS.values(), *PADDINGS.values()])
+    return Bench([*SWGS.values(), *PADDINGS.values(), *THRESHOLDINGS.values()])
 
 
 def frames(unit: RtlUnit, count: int, seed: int = 0) -> list[np.ndarray]:

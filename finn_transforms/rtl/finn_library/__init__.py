@@ -2,5 +2,6 @@
 
 from finn_transforms.rtl.finn_library.padding import FinnPadding
 from finn_transforms.rtl.finn_library.swg import FinnSwg
+from finn_transforms.rtl.finn_library.thresholding import FinnThresholding
 
-__all__ = ["FinnPadding", "FinnSwg"]
+__all__ = ["FinnPadding", "FinnSwg", "FinnThresholding"]

@@ -20,13 +20,15 @@ _ANY_CLOCK_NS = 5.0
 
 # What `verilator -Wall` says about files of FINN 1.6.1. None is an error there: registers with an initial value and a
 # reset (PROCASSINIT), unsized parameters next to sized vectors (WIDTH*), a `case` that an enumeration exhausts (LATCH),
-# a branch that a parameter rules out (SELRANGE), the rest is style.
+# a branch that a parameter rules out (SELRANGE), outputs of an interface that a parameter leaves out (UNDRIVEN), and
+# style.
 _ACCEPTED_WARNINGS = (
     "DECLFILENAME",
     "GENUNNAMED",
     "LATCH",
     "PROCASSINIT",
     "SELRANGE",
+    "UNDRIVEN",
     "UNUSEDPARAM",
     "UNUSEDSIGNAL",
     "WIDTHEXPAND",
@@ -63,6 +65,8 @@ def rtl_node(operator: str, name: str, inputs: int = 1, **attributes: Any) -> No
 def generated_files(node: NodeProto, model: Any = None) -> Mapping[str, str]:
     """Return the sources of a layer as its FINN operator generates them, by file name, in compilation order.
 
+    Contents of memories follow as ``.dat`` files, which the tools have to find in the folder they run in.
+
     Args:
         node: FINN's RTL operator.
         model: the ``ModelWrapper`` around the node where its generator looks at tensors.
@@ -75,8 +79,10 @@ def generated_files(node: NodeProto, model: Any = None) -> Mapping[str, str]:
     with tempfile.TemporaryDirectory(prefix="finn_rtl_") as folder:
         operator.set_nodeattr("code_gen_dir_ipgen", folder)
         operator.generate_hdl(model, _ANY_PART, _ANY_CLOCK_NS)
-        paths = [Path(name) for name in operator.get_rtl_file_list(abspath=True)]
-        return {path.name: quiet(path.read_text(encoding="utf-8")) for path in paths}
+        hardware = [Path(name) for name in operator.get_rtl_file_list(abspath=True)]
+        memories = sorted(Path(folder).glob("*.dat"))
+        texts = {path.name: quiet(path.read_text(encoding="utf-8")) for path in hardware}
+        return {**texts, **{path.name: path.read_text(encoding="utf-8") for path in memories}}
 
 
 def quiet(text: str) -> str:
