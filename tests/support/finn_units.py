@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 from qonnx.core.datatype import DataType
 
-from finn_transforms.hw_graph import PaddingParams, SwgParams, ThresholdingParams
+from finn_transforms.hw_graph import MvauParams, PaddingParams, SwgParams, ThresholdingParams
 from finn_transforms.rtl import RtlUnit
-from finn_transforms.rtl.finn_library import FinnPadding, FinnSwg, FinnThresholding
+from finn_transforms.rtl.finn_library import FinnMvu, FinnPadding, FinnSwg, FinnThresholding
 from finn_transforms.sim import Bench, Stalls
 
 # Without stalls; with gaps on both sides; with readers that come late.
@@ -64,6 +64,18 @@ def thresholding(name: str, **changes: Any) -> FinnThresholding:
     return FinnThresholding(name=name, layer=layer, thresholds=np.sort(thresholds, axis=1))
 
 
+def mvu(name: str, *, streamed: bool = False, dsp_block: str = "DSP48E2", **changes: Any) -> FinnMvu:
+    """Return one of 12 4-bit inputs to 6 sums, 3 inputs and 2 sums at a time unless told otherwise."""
+    types = {key: DataType[changes.pop(key, default)] for key, default in _UNIT_TYPES.items()}
+    types["output_type"] = types["accumulator_type"]
+    options = {"mw": 12, "mh": 6, "pe": 2, "simd": 3, "num_vectors": (1, 3), "ram_style": "distributed"}
+    layer = MvauParams(name=name, **options | types | changes)
+    low, high = int(layer.weight_type.min()), int(layer.weight_type.max())
+    weights = np.random.default_rng(len(name)).integers(low, high + 1, (layer.mw, layer.mh))
+    return FinnMvu(name=name, layer=layer, weights=None if streamed else weights, dsp_block=dsp_block)
+
+
+_UNIT_TYPES = {"input_type": "UINT4", "weight_type": "INT4", "accumulator_type": "INT13"}
 _THRESHOLD_TYPES = {"input_type": "INT8", "threshold_type": "INT8", "output_type": "UINT4"}
 SWGS = {
     unit.name: unit
@@ -115,12 +127,23 @@ THRESHOLDINGS = {
         thresholding("thresholding_many", input_type="INT20", threshold_type="INT20", steps=255, output_type="UINT8"),
     )
 }
+MVUS = {
+    unit.name: unit
+    for unit in (
+        mvu("mvu_plain"),
+        mvu("mvu_streamed", streamed=True),
+        mvu("mvu_slow", pe=1, simd=1, ram_style="block"),
+        mvu("mvu_all_outputs", pe=6, simd=4),
+        mvu("mvu_bytes", input_type="INT8", weight_type="INT8", accumulator_type="INT20"),
+        mvu("mvu_ternary", input_type="INT4", weight_type="TERNARY", pe=3, simd=4, dsp_block="DSP48E1"),
+    )
+}
 
 
 @cache
 def bench() -> Bench:
     """Return them all in one build."""
-    return Bench([*SWGS.values(), *PADDINGS.values(), *THRESHOLDINGS.values()])
+    return Bench([*SWGS.values(), *PADDINGS.values(), *THRESHOLDINGS.values(), *MVUS.values()])
 
 
 def frames(unit: RtlUnit, count: int, seed: int = 0) -> list[np.ndarray]:
@@ -135,14 +158,14 @@ def frames(unit: RtlUnit, count: int, seed: int = 0) -> list[np.ndarray]:
     return found
 
 
-def beats_waited_for(unit: RtlUnit, inputs: list[np.ndarray], seeds: int = 12) -> np.ndarray:
+def beats_waited_for(unit: RtlUnit, inputs: list[np.ndarray], seeds: int = 8) -> np.ndarray:
     """Return how many beats of the input each beat of the first frame was seen to wait for, the fewest of some runs.
 
     Inputs come so rarely that what can leave has left before the next one.
     """
     fewest = np.full(unit.outputs[0].beats, unit.inputs[0].beats)
     for seed in range(seeds):
-        run = bench().run(unit, inputs, stalls=Stalls(valid_probability=0.04, ready_probability=1), seed=seed)
+        run = bench().run(unit, inputs, stalls=Stalls(valid_probability=0.01, ready_probability=1), seed=seed)
         accepted, produced = run.accepted[0][0], run.produced[0][0]
         fewest = np.minimum(fewest, (accepted[None, :] < produced[:, None]).sum(axis=1))
     return fewest

@@ -20,17 +20,21 @@ _ANY_CLOCK_NS = 5.0
 
 # What `verilator -Wall` says about files of FINN 1.6.1. None is an error there: registers with an initial value and a
 # reset (PROCASSINIT), unsized parameters next to sized vectors (WIDTH*), a `case` that an enumeration exhausts (LATCH),
-# a branch that a parameter rules out (SELRANGE), outputs of an interface that a parameter leaves out (UNDRIVEN), and
-# style.
+# a branch that a parameter rules out (SELRANGE), outputs of an interface that a parameter leaves out (UNDRIVEN), loops
+# that a parameter makes empty (UNSIGNED), a check of the first 100 ns (STMTDLY, INITIALDLY), and style.
 _ACCEPTED_WARNINGS = (
     "DECLFILENAME",
     "GENUNNAMED",
+    "INITIALDLY",
     "LATCH",
     "PROCASSINIT",
     "SELRANGE",
     "UNDRIVEN",
+    "STMTDLY",
+    "UNSIGNED",
     "UNUSEDPARAM",
     "UNUSEDSIGNAL",
+    "VARHIDDEN",
     "WIDTHEXPAND",
     "WIDTHTRUNC",
 )
