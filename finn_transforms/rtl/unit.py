@@ -28,6 +28,11 @@ class RtlUnit(ABC):
     def outputs(self) -> tuple[Stream, ...]:
         """Streams it writes, ``out0_V``, ``out1_V``, ..."""
 
+    @property
+    def taps(self) -> tuple[Stream, ...]:
+        """Streams inside it that its top module shows, ``<name>_tdata`` and, while a beat passes, ``<name>_tvalid``."""
+        return ()
+
     @abstractmethod
     def golden(self, *inputs: Integers) -> tuple[Integers, ...]:
         """Return what it computes, exactly.

@@ -30,6 +30,10 @@ def _stream_ports(unit: RtlUnit, index: int) -> tuple[list[str], list[str]]:
                 back(f"{prefix}_ready"),
             ]
             connections += [f".{stream.name}_t{signal}({prefix}_{signal})" for signal in ("data", "valid", "ready")]
+    for number, stream in enumerate(unit.taps):
+        prefix = f"u{index}_t{number}"
+        ports += [_output(f"{prefix}_data", stream.tdata_bits), _output(f"{prefix}_valid")]
+        connections += [f".{stream.name}_t{signal}({prefix}_{signal})" for signal in ("data", "valid")]
     return ports, connections
 
 
@@ -60,6 +64,11 @@ def bindings(units: Sequence[RtlUnit]) -> str:
             f'      {{"{stream.name}", {stream.tdata_bits}, [&](bool b) {{ {u}_o{number}_ready = b; }}, '
             f"[&] {{ return {u}_o{number}_valid != 0; }}, [&](uint32_t* w) {{ store({u}_o{number}_data, w); }}}},"
             for number, stream in enumerate(unit.outputs)
+        ]
+        lines += [
+            f'      {{"{stream.name}", {stream.tdata_bits}, {{}}, [&] {{ return {u}_t{number}_valid != 0; }}, '
+            f"[&](uint32_t* w) {{ store({u}_t{number}_data, w); }}}},"
+            for number, stream in enumerate(unit.taps)
         ]
         lines += ["    }},"]
     return "\n".join([*lines, "  };", "}", ""])

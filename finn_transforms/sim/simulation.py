@@ -17,6 +17,9 @@ from finn_transforms.sim.verilator import SimulationError, build
 
 __all__ = ["Bench", "Simulation", "SimulationError", "Stalls", "simulate", "simulate_many"]
 
+_ANY = 2**62
+"""More beats than a simulation has: inside a unit the next frame may begin as far as it likes."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Stalls:
@@ -49,11 +52,13 @@ class Simulation:
         outputs: Integers per output, (frames, beats, elements).
         accepted: Per input the clock cycle of every beat, (frames, beats), counted from the end of the reset.
         produced: Per output the clock cycle of every beat, (frames, beats).
+        taps: Per tap of the unit, its integers, (frames, beats, elements).
     """
 
     outputs: tuple[Integers, ...]
     accepted: tuple[NDArray[np.int64], ...]
     produced: tuple[NDArray[np.int64], ...]
+    taps: tuple[Integers, ...] = ()
 
     @property
     def latency(self) -> int:
@@ -158,6 +163,8 @@ class Bench:
         totals = [frames * stream.beats for stream in unit.inputs]
         for index, stream in enumerate(unit.outputs):
             totals += [frames * stream.beats, _beats_without_input(unit, index)]
+        for stream in unit.taps:
+            totals += [frames * stream.beats, _ANY]
         with tempfile.TemporaryDirectory(prefix="bfx-sim-") as name:
             folder = Path(name)
             for stream, values in zip(unit.inputs, inputs, strict=True):
@@ -171,6 +178,7 @@ class Bench:
                 outputs=tuple(_read(stream, folder, frames) for stream in unit.outputs),
                 accepted=tuple(_cycles(stream, folder, frames) for stream in unit.inputs),
                 produced=tuple(_cycles(stream, folder, frames) for stream in unit.outputs),
+                taps=tuple(_read(stream, folder, frames) for stream in unit.taps),
             )
 
 

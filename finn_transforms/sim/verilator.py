@@ -100,7 +100,7 @@ def gathered_sources(units: Sequence[RtlUnit]) -> dict[str, str]:
 def build(units: Sequence[RtlUnit], folder: Path | None = None) -> Path:
     """Return a folder with ``bench``, the compiled model of all `units`, and their data files.
 
-    Warnings of ``verilator -Wall`` are errors, but for the files that units name in ``foreign`` (not ours to change).
+    Warnings of ``verilator -Wall`` are errors.
 
     Args:
         units: what to build, of different names.
@@ -111,10 +111,7 @@ def build(units: Sequence[RtlUnit], folder: Path | None = None) -> Path:
     """
     folder = cache_folder(folder)
     sources = gathered_sources(units)
-    foreign = sorted({file for unit in units for file in getattr(unit, "foreign", ())})
     texts = {**sources, f"{TOP}.sv": top_module(units), "units.cpp": bindings(units), **_bench_files()}
-    if foreign:
-        texts["foreign.vlt"] = "`verilator_config\n" + "".join(f'lint_off -file "*{file}"\n' for file in foreign)
     flat = [part for item in sorted(texts.items()) for part in item]
     key = content_key([version("verilator"), *_VERILATE, *_compiler(), *flat])
     return kept_folder(folder / "benches" / key, lambda scratch: _make(scratch, texts, folder))
@@ -125,8 +122,8 @@ def _make(scratch: Path, texts: Mapping[str, str], folder: Path) -> None:
         path = scratch / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")
-    hdl = [name for name in texts if name.endswith((*_HDL, ".vlt"))]
-    hdl.sort(key=lambda name: (not name.endswith(".vlt"), "_pkg" not in name, name))
+    hdl = [name for name in texts if name.endswith(_HDL)]
+    hdl.sort(key=lambda name: ("_pkg" not in name, name))
     verilator = str(verilator_root() / "bin" / "verilator")
     command = [verilator, *_VERILATE, "--Mdir", "model", "--top-module", TOP, "-I.", *hdl]
     _run(command, scratch, "verilator")

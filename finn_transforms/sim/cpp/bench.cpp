@@ -90,9 +90,12 @@ std::string state(const std::vector<Feed>& feeds, const std::vector<Drain>& drai
     for (const Feed& f : feeds)
         text += "; " + f.stream->name + ": " + std::to_string(f.cycles.size()) + " of " + std::to_string(f.total) +
                 " beats accepted, tvalid " + std::to_string(f.waiting) + ", tready " + std::to_string(f.stream->ready());
-    for (const Drain& d : drains)
+    for (const Drain& d : drains) {
+        if (!d.stream->ready && d.done()) continue;
         text += "; " + d.stream->name + ": " + std::to_string(d.cycles.size()) + " of " + std::to_string(d.total) +
-                " beats produced, tvalid " + std::to_string(d.valid) + ", tready " + std::to_string(d.ready);
+                (d.stream->ready ? " beats produced" : " beats passed");
+        if (d.stream->ready) text += ", tvalid " + std::to_string(d.valid) + ", tready " + std::to_string(d.ready);
+    }
     return text;
 }
 
@@ -155,7 +158,10 @@ int main(int argc, char** argv) {
         }
         // What a sink offers may not depend on what its reader says in the same cycle: look at it with the other answer.
         for (Drain& d : drains) {
-            if (!d.stream->ready) continue;
+            if (!d.stream->ready) {
+                d.ready = true;
+                continue;
+            }
             d.ready = random.chance(ready_probability) && (!ready_after_valid || d.held);
             d.stream->ready(!d.ready);
         }
@@ -173,17 +179,19 @@ int main(int argc, char** argv) {
             Drain& d = drains[i];
             d.valid = d.stream->valid();
             d.stream->data(d.now.data());
-            const std::string where = d.stream->name + " in cycle " + std::to_string(cycle) + ", beat " +
-                                      std::to_string(d.cycles.size()) + ": ";
+            const auto fail_at = [&](const std::string& message) {
+                fail(d.stream->name + " in cycle " + std::to_string(cycle) + ", beat " +
+                     std::to_string(d.cycles.size()) + ": " + message);
+            };
             if (d.stream->ready && (d.valid != valid[i] || (d.valid && d.before != d.now)))
-                fail(where + "tvalid or tdata depends on tready of the same cycle");
-            if (d.held && !d.valid) fail(where + "tvalid fell before the beat was taken");
+                fail_at("tvalid or tdata depends on tready of the same cycle");
+            if (d.held && !d.valid) fail_at("tvalid fell before the beat was taken");
             if (d.held && d.valid && !d.done()) {
                 const uint32_t* offered = &d.data[d.cycles.size() * d.words];
                 for (int w = 0; w < d.words; ++w)
                     if (offered[w] != d.now[w])
-                        fail(where + "tdata changed while waiting, from " + shown(offered, d.stream->bits) + " to " +
-                             shown(d.now.data(), d.stream->bits));
+                        fail_at("tdata changed while waiting, from " + shown(offered, d.stream->bits) + " to " +
+                                shown(d.now.data(), d.stream->bits));
             }
             if (d.valid && !d.held && !d.done()) d.data.insert(d.data.end(), d.now.begin(), d.now.end());
             if (d.valid && d.ready) {
@@ -191,7 +199,7 @@ int main(int argc, char** argv) {
                     d.cycles.push_back(cycle);
                     any = true;
                 } else if (!d.more--) {
-                    fail(where + "expected " + std::to_string(d.total) + " beats, found one more");
+                    fail_at("expected " + std::to_string(d.total) + " beats, found one more");
                 }
             }
             d.held = d.valid && !d.ready;

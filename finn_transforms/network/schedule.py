@@ -1,0 +1,176 @@
+"""The token game of one unit: in which order it takes and gives beats, and when.
+
+A unit is taken to be sequential: before an output beat it takes exactly the input beats that ``needs`` says, then it
+gives the beat, and takes nothing more until its reader has room for it. It may even keep the beat it took last where it
+found it, until it has given what it makes of it. Units may do better (take beats ahead, hold several results), never
+worse.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from finn_transforms.rtl import RtlUnit
+
+Times = NDArray[np.int64]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Game:
+    """The steps of a unit in one frame, in order; a step takes a beat of one or more inputs, or gives one.
+
+    Attributes:
+        takes: Per input, the step of each beat.
+        gives: Per output, the step of each beat.
+        steps: How many there are.
+        follows: Whether a step gives a beat directly behind another beat of the same output, (steps,).
+        waits: Clock cycles between a step and the one before it, (steps,); those of `follows` are 1 or more.
+    """
+
+    takes: tuple[Times, ...]
+    gives: tuple[Times, ...]
+    steps: int
+    follows: NDArray[np.bool_]
+    waits: Times
+
+    def next_take(self, steps: Times) -> Times:
+        """Return the first step behind each of `steps` that takes a beat, `self.steps` where there is none."""
+        taking = np.append(np.unique(np.concatenate(self.takes)), self.steps)
+        return taking[np.searchsorted(taking, steps, side="right")]
+
+    def paced(self, cycles: int) -> Times:
+        """Return `waits` so long that a frame takes at most `cycles`, spent evenly between successive outputs."""
+        repeats = int(self.follows.sum())
+        if not repeats:
+            return self.waits
+        spare = cycles - int(self.waits.sum())
+        return self.waits + self.follows * max(spare // repeats, 0)
+
+
+def game_of(unit: RtlUnit) -> Game:
+    """Return the steps of a unit.
+
+    Raises:
+        ValueError: ``needs`` does not grow, has a wrong length, or passes the input's beats.
+    """
+    rows, outputs = _gives_in_order(unit)
+    beats = np.array([stream.beats for stream in unit.inputs], dtype=np.int64)
+    # The rest of the frame is taken behind the last output.
+    counts = np.vstack([np.zeros((1, len(beats)), dtype=np.int64), rows, beats])
+    taken = np.maximum.accumulate(counts, axis=0)
+    deltas = np.diff(taken, axis=0)
+    micro = deltas.max(axis=1, initial=0)  # steps that take, in front of each output
+    given = np.concatenate([np.ones(len(rows), dtype=np.int64), [0]])
+    ends = np.cumsum(micro + given)
+    give_steps = (ends - 1)[:-1]
+    first_take = ends - given - micro
+    takes = tuple(
+        np.repeat(first_take - taken[:-1, port], deltas[:, port]) + np.arange(beats[port]) for port in range(len(beats))
+    )
+    steps = int(ends[-1])
+    follows = np.zeros(steps, dtype=np.bool_)
+    behind = micro[1:-1] == 0
+    same = outputs[1:] == outputs[:-1]
+    follows[give_steps[1:][behind & same]] = True
+    if len(rows) and micro[0] == 0:
+        follows[give_steps[0]] = True
+    # A beat taken each cycle; given in the cycle in which its last input was taken; different outputs side by side.
+    waits = np.ones(steps, dtype=np.int64)
+    waits[give_steps] = 0
+    waits[follows] = 1
+    return Game(
+        takes=takes,
+        gives=tuple(give_steps[outputs == number] for number in range(len(unit.outputs))),
+        steps=steps,
+        follows=follows,
+        waits=waits,
+    )
+
+
+def _gives_in_order(unit: RtlUnit) -> tuple[Times, Times]:
+    """Return what each beat of any output needs, (beats, inputs), in the order in which they leave, and its output."""
+    rows, outputs = [], []
+    for number, stream in enumerate(unit.outputs):
+        needs = [np.asarray(each, dtype=np.int64) for each in unit.needs(number)]
+        for each, source in zip(needs, unit.inputs, strict=True):
+            if each.shape != (stream.beats,) or (np.diff(each) < 0).any() or not 0 <= each[0] <= each[-1] <= source.beats:
+                raise ValueError(
+                    f"{unit.name}: expected needs({number}) to be {stream.beats} growing counts of at most "
+                    f"{source.beats} beats of {source.name}, found shape {each.shape}; correct the unit"
+                )
+        rows.append(np.stack(needs, axis=1))
+        outputs.append(np.full(stream.beats, number))
+    together, numbers = np.concatenate(rows), np.concatenate(outputs)
+    order = np.lexsort((numbers, together.sum(axis=1)))
+    return together[order], numbers[order]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Played:
+    """When a unit takes and gives its beats over some frames.
+
+    Attributes:
+        taken: Per input, the clock cycle of each beat, (frames * beats,).
+        given: Per output, the clock cycle of each beat.
+    """
+
+    taken: tuple[Times, ...]
+    given: tuple[Times, ...]
+
+
+def play(game: Game, waits: Times, arrivals: Sequence[Times]) -> Played:
+    """Play some frames as early as possible.
+
+    Args:
+        game: the steps of the unit.
+        waits: clock cycles in front of each step of a frame.
+        arrivals: per input the cycle in which each beat is there, (frames * beats,).
+    """
+    frames = len(arrivals[0]) // len(game.takes[0])
+    earliest = np.zeros(frames * game.steps, dtype=np.int64)
+    takes = _tiled(game.takes, game.steps, frames)
+    for steps, times in zip(takes, arrivals, strict=True):
+        earliest[steps] = np.maximum(earliest[steps], times)
+    passed = np.cumsum(np.tile(waits, frames))
+    times = passed + np.maximum.accumulate(earliest - passed)
+    return Played(
+        taken=tuple(times[steps] for steps in takes),
+        given=tuple(times[steps] for steps in _tiled(game.gives, game.steps, frames)),
+    )
+
+
+def play_ahead(game: Game, arrivals: Sequence[Times]) -> Played:
+    """Play some frames with a unit that takes a beat per cycle while it gives one: it has memory of its own."""
+    frames = len(arrivals[0]) // len(game.takes[0])
+    takes = _tiled(game.takes, game.steps, frames)
+    reached = np.zeros(frames * game.steps, dtype=np.int64)
+    for steps, times in zip(takes, arrivals, strict=True):
+        reached[steps] = np.maximum(reached[steps], times)
+    steps = np.unique(np.concatenate(takes))
+    reached[steps] = _one_per_cycle(reached[steps])
+    reached = np.maximum.accumulate(reached)
+    taken = tuple(reached[each] for each in takes)
+    given = tuple(_one_per_cycle(reached[each]) for each in _tiled(game.gives, game.steps, frames))
+    return Played(taken=taken, given=given)
+
+
+def _one_per_cycle(earliest: Times) -> Times:
+    places = np.arange(len(earliest))
+    return np.maximum.accumulate(earliest - places) + places
+
+
+def _tiled(each: Sequence[Times], count: int, frames: int) -> list[Times]:
+    return [(np.arange(frames)[:, np.newaxis] * count + steps).ravel() for steps in each]
+
+
+def most_waiting(given: Times, taken: Times) -> int:
+    """Return the largest number of beats that were given but not taken yet, at the end of any clock cycle."""
+    at = np.unique(np.concatenate([given, taken]))
+    waiting = np.searchsorted(given, at, side="right") - np.searchsorted(taken, at, side="right")
+    return int(waiting.max(initial=0))
+
+
