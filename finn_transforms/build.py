@@ -12,7 +12,19 @@ from onnx_ir.passes.common import RemoveInitializersFromInputsPass, RemoveUnused
 from finn_transforms.analysis.accumulators import Overflow
 from finn_transforms.analysis.matching import HARDWARE_DOMAIN, Refusal, Rewrite
 from finn_transforms.cost import Estimate, dsp_block, estimate_all, lut_only
-from finn_transforms.folding import FoldingOptions, cycles_per_frame, fold, write_folding
+from finn_transforms.folding import (
+    CostModel,
+    Folding,
+    FoldingOptions,
+    InfeasibleFoldingError,
+    cycles_per_frame,
+    fold,
+    fold_by_cost,
+    fold_to_luts,
+    priced,
+    reachable_fps,
+    write_folding,
+)
 from finn_transforms.hw_graph import HwGraph, read_hw_graph
 from finn_transforms.impl_style import choose_impl_style
 from finn_transforms.loading import InputError, load_model
@@ -21,6 +33,7 @@ from finn_transforms.report import (
     AccumulatorRow,
     accumulator_rows,
     certificates,
+    folding_document,
     layer_breakdown,
     layer_cycles,
     layer_resources,
@@ -31,6 +44,7 @@ from finn_transforms.report import (
 )
 
 Bound: TypeAlias = Literal["exact", "weights", "datatype"]
+FoldingMethod: TypeAlias = Literal["cost", "finn"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,7 +53,11 @@ class BuildOptions:
 
     Attributes:
         part: FPGA part; decides the kind of DSP slice.
-        target_fps: Frames per second to fold for; None leaves PE = SIMD = 1, the smallest and slowest hardware.
+        target_fps: Frames per second to fold for; None leaves the folding as it is, PE = SIMD = 1 unless the file says
+            otherwise.
+        max_luts: LUTs, width converters included, to find the highest throughput for, instead of `target_fps`.
+        folding: How to fold for `target_fps`: ``"cost"``, with the fewest LUTs, or ``"finn"``, as FINN's
+            ``SetFolding``, which goes by cycles alone and folds to the slowest layer where the target is out of reach.
         clock_ns: Clock period in nanoseconds; 5 is 200 MHz.
         bound: Width of the accumulators: ``"exact"``, ``"weights"`` (A2Q Eq. 12), ``"datatype"`` (Eq. 8), or None for
             FINN's default of 32 bits.
@@ -53,6 +71,8 @@ class BuildOptions:
 
     part: str = "xczu7ev-ffvc1156-2-e"
     target_fps: float | None = None
+    max_luts: int | None = None
+    folding: FoldingMethod = "cost"
     clock_ns: float = 5.0
     bound: Bound | None = "exact"
     overflow: Overflow = "any_order"
@@ -63,16 +83,32 @@ class BuildOptions:
             ("bound", self.bound, (*get_args(Bound), None)),
             ("overflow", self.overflow, get_args(Overflow)),
             ("compute", self.compute, ("lut", "dsp")),
+            ("folding", self.folding, get_args(FoldingMethod)),
         ):
             if value not in choices:
                 raise InputError(f"{name}: expected one of {choices}, got {value!r}")
         if self.overflow == "wrap" and self.bound != "exact":
             raise InputError(f"overflow: expected 'any_order' with bound {self.bound!r}, got 'wrap'; use bound 'exact'")
+        if self.max_luts is not None:
+            self._check_budget(self.max_luts)
         try:
             dsp_block(self.part)
             cycles_per_frame(1 if self.target_fps is None else self.target_fps, self.clock_ns)
         except ValueError as error:
             raise InputError(str(error)) from error
+
+    @property
+    def folding_method(self) -> str:
+        """How PE and SIMD come about, in a word."""
+        return "as in the file" if self.target_fps is None and self.max_luts is None else self.folding
+
+    def _check_budget(self, luts: int) -> None:
+        if luts < 1:
+            raise InputError(f"max_luts: expected a positive number, got {luts}")
+        if self.target_fps is not None:
+            raise InputError("expected a target throughput or a number of LUTs, got both; leave one out")
+        if self.folding != "cost":
+            raise InputError(f"folding: expected 'cost' with max_luts, got {self.folding!r}; FINN's goes by cycles")
 
 
 class NothingConvertedError(ValueError):
@@ -96,7 +132,7 @@ class BuildResult:
 
     Attributes:
         model: The graph of hardware layers, host nodes in front and behind.
-        graph: The layers' parameters, folded.
+        folding: The layers' parameters, folded, with what they and the width converters between them cost.
         estimates: One per layer whose kind can be estimated, in the same order.
         accumulators: One row per matrix-vector or vector-vector unit.
         certificates: Why each accumulator is wide enough and no wider, see `finn_transforms.report.certificates`.
@@ -108,7 +144,7 @@ class BuildResult:
     """
 
     model: ir.Model
-    graph: HwGraph
+    folding: Folding
     estimates: tuple[Estimate, ...]
     accumulators: tuple[AccumulatorRow, ...]
     certificates: dict[str, Any]
@@ -119,8 +155,13 @@ class BuildResult:
     output: Path | None = None
 
     @property
+    def graph(self) -> HwGraph:
+        """The layers' parameters, folded."""
+        return self.folding.graph
+
+    @property
     def lut(self) -> int:
-        """LUTs of all layers that can be estimated."""
+        """LUTs of all layers that can be estimated, without the width converters between them."""
         return sum(estimate.lut for estimate in self.estimates)
 
     def documents(self) -> dict[str, Any]:
@@ -136,6 +177,7 @@ class BuildResult:
             "estimate_layer_cycles.json": layer_cycles(self.graph),
             "estimate_layer_resources.json": layer_resources(self.estimates),
             "estimate_network_performance.json": self.performance,
+            "folding.json": folding_document(self.folding, self.options.folding_method),
             "op_and_param_counts.json": operations_and_parameters(self.graph),
             "refusals.json": [vars(refusal) for refusal in self.refusals],
             "rewrites.json": [vars(rewrite) for rewrite in self.rewrites],
@@ -154,7 +196,7 @@ def build(
         options: see `BuildOptions`.
 
     Raises:
-        InputError: the file or an option cannot be used.
+        InputError: the file or an option cannot be used, or no folding meets the target.
         NothingConvertedError: the model has nothing that can become hardware.
         BrokenContractError: a promise about an accumulator is not kept; names layer and channel.
         ContractViolationError: weights overflow a promised width; names layer and channel, carries a witness.
@@ -167,12 +209,13 @@ def build(
     if not graph.layers:
         raise NothingConvertedError(tuple(lowered.refusals))
     choose_impl_style(lowered.model, options.compute)
-    graph = _fold(read_hw_graph(lowered.model), options)
+    folding = _fold(read_hw_graph(lowered.model), options)
+    graph = folding.graph
     write_folding(lowered.model, graph)
     costed = [lut_only(layer) if options.compute == "lut" else layer for layer in graph.layers]
     result = BuildResult(
         model=lowered.model,
-        graph=graph,
+        folding=folding,
         estimates=estimate_all(costed, dsp=dsp_block(options.part)),
         accumulators=tuple(accumulator_rows(lowered.model)),
         certificates=certificates(lowered.model),
@@ -220,10 +263,22 @@ def _require_one_sample(model: ir.Model) -> None:
             )
 
 
-def _fold(graph: HwGraph, options: BuildOptions) -> HwGraph:
-    if options.target_fps is None:
-        return graph
-    return fold(graph, FoldingOptions(target_cycles=cycles_per_frame(options.target_fps, options.clock_ns)))
+def _fold(graph: HwGraph, options: BuildOptions) -> Folding:
+    costs = CostModel(dsp=dsp_block(options.part), in_luts=options.compute == "lut")
+    try:
+        if options.max_luts is not None:
+            return fold_to_luts(graph, options.max_luts, costs)
+        if options.target_fps is None:
+            return priced(graph, costs)
+        target = cycles_per_frame(options.target_fps, options.clock_ns)
+        if options.folding == "finn":
+            return priced(fold(graph, FoldingOptions(target_cycles=target)), costs)
+        return fold_by_cost(graph, target, costs)
+    except InfeasibleFoldingError as error:
+        fps = reachable_fps(error.best.cycles, options.clock_ns)
+        raise InputError(
+            f"{error} (that folding: {error.best.lut} LUTs, {fps:.6g} frames/s at {1e3 / options.clock_ns:g} MHz)"
+        ) from error
 
 
 def _write(result: BuildResult, output: Path) -> None:

@@ -52,6 +52,13 @@ class ComputeChoice(StrEnum):
     DSP = "dsp"
 
 
+class FoldingChoice(StrEnum):
+    """How PE and SIMD are chosen."""
+
+    COST = "cost"
+    FINN = "finn"
+
+
 def main() -> None:
     """Run the command line."""
     app()
@@ -82,8 +89,16 @@ def build_command(
     part: Annotated[str, typer.Option(help="FPGA part.")] = "xczu7ev-ffvc1156-2-e",
     target_fps: Annotated[
         float | None,
-        typer.Option(help="Frames per second to fold for.  Without it, PE = SIMD = 1: smallest and slowest."),
+        typer.Option(help="Frames per second to fold for, with the fewest LUTs.  Without it, PE = SIMD = 1."),
     ] = None,
+    max_luts: Annotated[
+        int | None,
+        typer.Option(help="LUTs, width converters included, to find the highest throughput for."),
+    ] = None,
+    folding: Annotated[
+        FoldingChoice,
+        typer.Option(help="Fold for --target-fps by 'cost', proven to take the fewest LUTs, or as FINN's SetFolding."),
+    ] = FoldingChoice.COST,
     clock_ns: Annotated[float, typer.Option(help="Clock period in nanoseconds; 5 is 200 MHz.")] = 5.0,
     bound: Annotated[
         BoundChoice,
@@ -121,6 +136,8 @@ def build_command(
         options = BuildOptions(
             part=part,
             target_fps=target_fps,
+            max_luts=max_luts,
+            folding=folding.value,
             clock_ns=clock_ns,
             bound=bound.value,
             overflow=overflow.value,
@@ -212,11 +229,8 @@ def _summarize(result: BuildResult) -> None:
     console.print(accumulator_table(result.accumulators))
     console.print(layer_table(result.graph, result.estimates))
     options, performance = result.options, result.performance
-    folding = "Folding as in the file, PE = SIMD = 1 by default (no --target-fps)"
-    if options.target_fps is not None:
-        folding = f"Folded for {options.target_fps:g} frames/s"
     console.print(
-        f"{folding}: {performance['estimated_throughput_fps']:.0f} frames/s at {1e3 / options.clock_ns:g} MHz "
+        f"{_folding(result)}: {performance['estimated_throughput_fps']:.0f} frames/s at {1e3 / options.clock_ns:g} MHz "
         f"on {options.part}, products in {options.compute.upper()}s.",
         highlight=False,
     )
@@ -227,6 +241,21 @@ def _summarize(result: BuildResult) -> None:
     _list_refusals(result.refusals)
     _warn_of_islands(result)
     console.print(f"Written: {_plain(str(result.output))}/hw_graph.onnx and report/*.json", highlight=False)
+
+
+def _folding(result: BuildResult) -> str:
+    options, folding = result.options, result.folding
+    if options.folding_method == "as in the file":
+        return "Folding as in the file, PE = SIMD = 1 by default (no --target-fps, no --max-luts)"
+    if options.max_luts is None:
+        target = f"Folded for {options.target_fps:g} frames/s"
+    else:
+        target = f"Folded for at most {options.max_luts} LUTs"
+    size = f"{folding.lut} LUTs with {folding.converter_lut} of width converters"
+    if options.folding == "finn":
+        return f"{target} as FINN does, {size}"
+    proof = "proven to be the fewest" if folding.is_optimal else f"at least {folding.lower_bound} are needed"
+    return f"{target}, {size}, {proof}"
 
 
 def _list_refusals(refusals: tuple[object, ...]) -> None:

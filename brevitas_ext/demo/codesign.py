@@ -85,7 +85,7 @@ class Design:
 
 
 def build_designs(files: Mapping[Network, Path], output: Path, target_fps: float) -> list[Design]:
-    """Build every setting at the same folding.
+    """Build every setting at the same folding, FINN's, which does not depend on what accumulators cost.
 
     Args:
         files: exported networks.
@@ -94,7 +94,7 @@ def build_designs(files: Mapping[Network, Path], output: Path, target_fps: float
     """
     designs = []
     for setting in SETTINGS:
-        options = BuildOptions(target_fps=target_fps, bound=setting.bound)
+        options = BuildOptions(target_fps=target_fps, bound=setting.bound, folding="finn")
         folder = output if setting.network == "a2q" else None
         result = build(files[setting.network], folder, options)
         designs.append(Design(setting=setting, result=result))

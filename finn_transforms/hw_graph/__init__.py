@@ -1,7 +1,7 @@
 """FINN's hardware layers as typed, read-only parameters: read once from the nodes, independent of ``finn``."""
 
 from finn_transforms.hw_graph.attributes import HwGraphError
-from finn_transforms.hw_graph.graph import HwGraph, HwLayer, UnreadNode, read_hw_graph, read_layer
+from finn_transforms.hw_graph.graph import HwGraph, HwLayer, HwStream, UnreadNode, read_hw_graph, read_layer
 from finn_transforms.hw_graph.mvau import MvauParams
 from finn_transforms.hw_graph.padding import PaddingParams
 from finn_transforms.hw_graph.pool import PoolParams
@@ -14,6 +14,7 @@ __all__ = [
     "HwGraph",
     "HwGraphError",
     "HwLayer",
+    "HwStream",
     "MvauParams",
     "PaddingParams",
     "PoolParams",

@@ -7,7 +7,9 @@ from dataclasses import dataclass, field
 from typing import TypeAlias
 
 import onnx_ir as ir
+from qonnx.core.datatype import BaseDataType
 
+from finn_transforms.analysis.datatypes import integer_datatype
 from finn_transforms.analysis.matching import is_hardware
 from finn_transforms.hw_graph.attributes import HwGraphError, NodeReader
 from finn_transforms.hw_graph.mvau import MvauParams
@@ -32,6 +34,25 @@ class UnreadNode:
 
 
 @dataclass(frozen=True, kw_only=True)
+class HwStream:
+    """A stream from one hardware layer to another.
+
+    Attributes:
+        producer: Name of the layer that writes it.
+        consumer: Name of the layer that reads it.
+        output: Which output of the producer it is.
+        input: Which input of the consumer it is.
+        data_type: Data type of its elements, None where the graph does not say.
+    """
+
+    producer: str
+    consumer: str
+    output: int
+    input: int
+    data_type: BaseDataType | None
+
+
+@dataclass(frozen=True, kw_only=True)
 class HwGraph:
     """The hardware layers of a model.
 
@@ -39,11 +60,13 @@ class HwGraph:
         layers: The layers in topological order.
         feeders: For each layer, by name, the layers whose outputs it reads.
         unread: Hardware nodes of other kinds.
+        streams: The streams between the layers, read or not, in order of their consumers.
     """
 
     layers: tuple[HwLayer, ...]
     feeders: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     unread: tuple[UnreadNode, ...] = ()
+    streams: tuple[HwStream, ...] = ()
 
     def __len__(self) -> int:
         return len(self.layers)
@@ -68,6 +91,7 @@ def read_hw_graph(model: ir.Model) -> HwGraph:
     """
     layers: list[HwLayer] = []
     unread: list[UnreadNode] = []
+    streams: list[HwStream] = []
     feeders: dict[str, tuple[str, ...]] = {}
     for node in model.graph:
         if not is_hardware(node):
@@ -78,13 +102,15 @@ def read_hw_graph(model: ir.Model) -> HwGraph:
                 f"{node.op_type}: expected a name that no other hardware layer has, found {name!r}. "
                 "Give the nodes unique names first (qonnx's GiveUniqueNodeNames)."
             )
-        feeders[name] = _feeders(node)
+        incoming = _streams(node)
+        streams += incoming
+        feeders[name] = tuple(stream.producer for stream in incoming)
         layer = read_layer(node)
         if layer is None:
             unread.append(UnreadNode(name=name, op_type=node.op_type))
         else:
             layers.append(layer)
-    return HwGraph(layers=tuple(layers), feeders=feeders, unread=tuple(unread))
+    return HwGraph(layers=tuple(layers), feeders=feeders, unread=tuple(unread), streams=tuple(streams))
 
 
 def read_layer(node: ir.Node) -> HwLayer | None:
@@ -97,9 +123,21 @@ def read_layer(node: ir.Node) -> HwLayer | None:
     return None if read is None or not is_hardware(node) else read(NodeReader(node))
 
 
-def _feeders(node: ir.Node) -> tuple[str, ...]:
-    producers = (value.producer() for value in node.inputs if value is not None)
-    return tuple(producer.name or "" for producer in producers if producer is not None and is_hardware(producer))
+def _streams(node: ir.Node) -> list[HwStream]:
+    found = []
+    for position, value in enumerate(node.inputs):
+        producer = None if value is None else value.producer()
+        if value is None or producer is None or not is_hardware(producer):
+            continue
+        stream = HwStream(
+            producer=producer.name or "",
+            consumer=node.name or "",
+            output=value.index() or 0,
+            input=position,
+            data_type=integer_datatype(value),
+        )
+        found.append(stream)
+    return found
 
 
 _READERS: dict[str, Callable[[NodeReader], HwLayer]] = {

@@ -9,6 +9,7 @@ from finn_transforms.report.finn_json import (
     network_performance,
     operations_and_parameters,
 )
+from finn_transforms.report.folding import folding_document
 from finn_transforms.report.tables import accumulator_table, layer_table, refusal_table
 from finn_transforms.report.writing import publish, write_json
 
@@ -17,6 +18,7 @@ __all__ = [
     "accumulator_rows",
     "accumulator_table",
     "certificates",
+    "folding_document",
     "layer_breakdown",
     "layer_cycles",
     "layer_resources",

@@ -24,7 +24,7 @@ from tests.support.small_network import CONTRACT_BITS, CONTRACT_LAYER, IMAGE, sa
 REPORTS = {
     "accumulators.json", "certificates.json", "estimate_breakdown.json", "estimate_layer_cycles.json",
     "estimate_layer_resources.json",
-    "estimate_network_performance.json", "op_and_param_counts.json", "refusals.json", "rewrites.json",
+    "estimate_network_performance.json", "folding.json", "op_and_param_counts.json", "refusals.json", "rewrites.json",
 }  # fmt: skip
 
 
@@ -86,6 +86,44 @@ def test_without_a_target_everything_is_folded(exported: Path) -> None:
     result = build(exported)
     for layer in result.graph.layers:
         assert {getattr(layer, field) for field in ("pe", "simd") if hasattr(layer, field)} == {1}
+
+
+def test_a_target_is_met_with_no_more_luts_than_finns_folding_takes(exported: Path, tmp_path: Path) -> None:
+    finns = build(exported, options=BuildOptions(target_fps=20_000, folding="finn"))
+    ours = build(exported, tmp_path / "out", BuildOptions(target_fps=20_000))
+    assert ours.folding.cycles <= 10_000
+    assert ours.folding.lut < finns.folding.lut
+    document = json.loads((tmp_path / "out/report/folding.json").read_text())
+    converters = document.pop("width_converters")
+    assert document == {
+        "method": "cost", "max_cycles": ours.folding.cycles, "LUT": ours.folding.lut,
+        "LUT_of_width_converters": ours.folding.lut - ours.lut, "LUT_lower_bound": ours.folding.lut,
+        "proven_optimal": True,
+    }  # fmt: skip
+    assert sum(each["LUT"] for each in converters) == document["LUT_of_width_converters"]
+    for each in converters:
+        assert each["elements_in"] != each["elements_out"]
+        assert {each["from"], each["to"]} <= {layer.name for layer in ours.graph.layers}
+
+
+def test_a_number_of_luts_gives_the_highest_throughput_that_fits(exported: Path) -> None:
+    budget = 4_000
+    result = build(exported, options=BuildOptions(max_luts=budget))
+    assert result.folding.lut <= budget
+    faster = BuildOptions(target_fps=1e9 / 5 / (result.folding.cycles - 1))
+    assert build(exported, options=faster).folding.lut > budget
+
+
+def test_targets_out_of_reach_say_what_can_be_reached(exported: Path, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"cannot be faster.*frames/s at 200 MHz") as caught:
+        build(exported, tmp_path / "out", BuildOptions(target_fps=1e7))
+    fps = float(str(caught.value).rpartition("LUTs, ")[2].partition(" frames")[0])
+    assert build(exported, options=BuildOptions(target_fps=fps)).performance["estimated_throughput_fps"] >= 0.9999 * fps
+    # FINN's folding goes as far as it can.
+    assert build(exported, options=BuildOptions(target_fps=1e7, folding="finn")).folding.cycles > 20
+    with pytest.raises(InputError, match=r"at least \d+ LUTs, found 10:"):
+        build(exported, tmp_path / "out", BuildOptions(max_luts=10))
+    assert not (tmp_path / "out").exists()
 
 
 def test_compute_decides_between_luts_and_dsp_slices(exported: Path) -> None:
@@ -157,6 +195,10 @@ def test_an_unreadable_contract_is_reported(tmp_path: Path) -> None:
         ({"target_fps": 1e9}, "at most one frame per clock cycle"),
         ({"bound": "tight"}, "expected one of"),
         ({"compute": "gpu"}, "expected one of"),
+        ({"folding": "random"}, "expected one of"),
+        ({"max_luts": 0}, "max_luts: expected a positive number, got 0"),
+        ({"max_luts": 9000, "target_fps": 1000}, "got both"),
+        ({"max_luts": 9000, "folding": "finn"}, "expected 'cost' with max_luts, got 'finn'"),
     ],
 )
 def test_impossible_options_are_refused(options: dict[str, object], expected: str) -> None:

@@ -36,7 +36,10 @@ def test_a_build_prints_the_tables_and_what_was_not_converted(exported: Path, tm
     assert result.exit_code == 0, result.output
     assert "interim-finn-r" in result.output
     assert "conv2" in result.output
-    assert "Folded for 20000 frames/s" in result.output
+    assert re.search(
+        r"Folded for 20000 frames/s, \d+ LUTs with \d+ of width converters, proven to be the fewest",
+        flat(result.output),
+    )
     # The quantizer of the input runs on the host.
     refusals = json.loads((tmp_path / "out" / "report" / "refusals.json").read_text())
     assert refusals
@@ -51,7 +54,16 @@ def test_a_build_prints_the_tables_and_what_was_not_converted(exported: Path, tm
 def test_the_default_folding_is_stated(exported: Path, tmp_path: Path) -> None:
     result = bfx("build", exported, "-o", tmp_path / "out")
     assert result.exit_code == 0
-    assert "PE = SIMD = 1 by default (no --target-fps)" in flat(result.output)
+    assert "PE = SIMD = 1 by default (no --target-fps, no --max-luts)" in flat(result.output)
+
+
+def test_other_foldings_are_stated(exported: Path, tmp_path: Path) -> None:
+    finns = bfx("build", exported, "-o", tmp_path / "finn", "--target-fps", "20000", "--folding", "finn")
+    assert "Folded for 20000 frames/s as FINN does, " in flat(finns.output)
+    fitted = bfx("build", exported, "-o", tmp_path / "fitted", "--max-luts", "4000")
+    assert "Folded for at most 4000 LUTs, " in flat(fitted.output)
+    for folder, method in (("finn", "finn"), ("fitted", "cost")):
+        assert json.loads((tmp_path / folder / "report/folding.json").read_text())["method"] == method
 
 
 def test_options_reach_the_build(exported: Path, tmp_path: Path) -> None:
@@ -146,6 +158,8 @@ def test_hardware_in_one_piece(exported: Path, tmp_path: Path) -> None:
         ("--target-fps", "nan", "expected a positive, finite rate"),
         ("--clock-ns", "inf", "expected a positive, finite rate"),
         ("--target-fps", "1e12", "at most one frame per clock cycle"),
+        ("--target-fps", "1e7", "cannot be faster"),
+        ("--max-luts", "10", "no folding takes fewer"),
         ("--bound", "tight", "Invalid value for '--bound'"),
     ],
 )
@@ -160,7 +174,16 @@ def test_version_and_help(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("finn_transforms.cli.version", lambda name: f"1.2.3 of {name}")
     assert bfx("--version").output == "bfx 1.2.3 of brevitas-finn-ext\n"
     assert "build" in flat(bfx("--help").output)
-    for option in ("--output", "--part", "--target-fps", "--clock-ns", "--bound", "--compute"):
+    for option in (
+        "--output",
+        "--part",
+        "--target-fps",
+        "--max-luts",
+        "--folding",
+        "--clock-ns",
+        "--bound",
+        "--compute",
+    ):
         assert option in flat(bfx("build", "--help").output)
 
 

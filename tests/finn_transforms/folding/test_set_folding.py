@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from qonnx.core.datatype import DataType
 
 from finn_transforms.build import lower
-from finn_transforms.folding import FoldingOptions, cycles_per_frame, fold, write_folding
+from finn_transforms.folding import FoldingOptions, fold
 from finn_transforms.hw_graph import (
     HwGraph,
     HwLayer,
@@ -137,25 +137,6 @@ def test_an_unreachable_target_relaxes_the_others() -> None:
 
 def test_an_empty_graph_folds_to_itself() -> None:
     assert fold(HwGraph(layers=()), FoldingOptions(target_cycles=1)) == HwGraph(layers=())
-
-
-def test_folding_is_written_to_the_nodes_and_read_back() -> None:
-    model = lowered()
-    result = fold(read_hw_graph(model), FoldingOptions(target_cycles=500))
-    write_folding(model, result)
-    assert read_hw_graph(model) == result
-    assert any(layer.simd > 1 for layer in result.layers if isinstance(layer, MvauParams))
-
-
-def test_cycles_per_frame() -> None:
-    assert cycles_per_frame(1000, 5.0) == 200_000
-    assert cycles_per_frame(0.5, 10.0) == 200_000_000
-    assert cycles_per_frame(3e7, 5.0) == 6
-    for fps, clock in ((0, 5.0), (-1, 5.0), (10, 0.0)):
-        with pytest.raises(ValueError, match="positive"):
-            cycles_per_frame(fps, clock)
-    with pytest.raises(ValueError, match="one frame per clock cycle"):
-        cycles_per_frame(3e8, 5.0)
 
 
 def test_impossible_options_are_refused() -> None:

@@ -1,17 +1,16 @@
-"""Folding: how many inputs (SIMD) and outputs (PE) each layer takes per cycle, greedily, to a number of cycles.
+"""Folding greedily to a number of cycles, as FINN does.
 
 The rules are those of FINN's ``SetFolding``, so that both give the same hardware, on parameters alone and without FINN.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from math import inf
-from typing import Final, TypeVar
+from typing import TypeVar
 
-import onnx_ir as ir
-
+from finn_transforms.folding.candidates import WIDEST_HLS_INTEGER
+from finn_transforms.folding.divisors import divisors
 from finn_transforms.hw_graph import (
     HwGraph,
     HwLayer,
@@ -22,9 +21,6 @@ from finn_transforms.hw_graph import (
     SwgParams,
     VvauParams,
 )
-
-# Widest ap_int of Vitis HLS; FINN limits the weight stream of an HLS unit to it.
-_WIDEST_HLS_INTEGER: Final = 8191
 
 Layer = TypeVar("Layer", bound=HwLayer)
 Windowed = TypeVar("Windowed", PoolParams, VvauParams)
@@ -55,27 +51,6 @@ class FoldingOptions:
                 raise ValueError(f"{name}: expected a positive number, got {getattr(self, name)}")
 
 
-def cycles_per_frame(fps: float, clock_ns: float) -> int:
-    """Return the clock cycles that a frame may take.
-
-    Args:
-        fps: frames per second.
-        clock_ns: clock period in nanoseconds, e.g. 5 for 200 MHz.
-
-    Raises:
-        ValueError: a number is not positive and finite, or the clock is too slow for even one cycle per frame.
-    """
-    if not (0 < fps < inf and 0 < clock_ns < inf):
-        raise ValueError(f"expected a positive, finite rate and clock period, got {fps} frames/s and {clock_ns} ns")
-    cycles = int(1e9 / clock_ns / fps)
-    if cycles < 1:
-        raise ValueError(
-            f"expected at most one frame per clock cycle, got {fps} frames/s with a period of {clock_ns} ns; "
-            "lower the rate or the clock period"
-        )
-    return cycles
-
-
 def fold(graph: HwGraph, options: FoldingOptions) -> HwGraph:
     """Return the graph with PE and SIMD chosen anew, the smallest that meet the target.
 
@@ -94,16 +69,6 @@ def fold(graph: HwGraph, options: FoldingOptions) -> HwGraph:
     return result
 
 
-def write_folding(model: ir.Model, graph: HwGraph) -> None:
-    """Write PE, SIMD and ``parallel_window`` of every layer of ``graph`` to the node of that name in ``model``."""
-    layers = {layer.name: layer for layer in graph.layers}
-    for node in model.graph:
-        if (layer := layers.get(node.name or "")) is None:
-            continue
-        for name, value in _attributes(layer).items():
-            node.attributes[name] = ir.AttrInt64(name, value)
-
-
 def _fold_layer(
     layer: HwLayer, graph: HwGraph, folded: dict[str, HwLayer], options: FoldingOptions
 ) -> dict[str, HwLayer]:
@@ -118,7 +83,7 @@ def _fold_layer(
         return {} if layer.depthwise else {layer.name: _fold_swg(layer, target)}
     if isinstance(layer, StreamParams):
         return {layer.name: _fold_stream(layer, target)}
-    widths = _divisors(layer.channels)
+    widths = divisors(layer.channels)
     if isinstance(layer, PaddingParams):
         return {layer.name: _first_to_meet(target, (replace(layer, simd=simd) for simd in widths))}
     return {layer.name: _first_to_meet(target, (replace(layer, pe=pe) for pe in widths))}
@@ -127,18 +92,18 @@ def _fold_layer(
 def _fold_mvau(layer: MvauParams, options: FoldingOptions) -> MvauParams:
     weight_bits = int(layer.weight_type.bitwidth())
     layer = replace(layer, pe=1, simd=1)
-    for simd in _divisors(layer.mw):
+    for simd in divisors(layer.mw):
         wider = replace(layer, simd=simd)
         if wider.cycles() > options.target_cycles and weight_bits * simd > options.weight_stream_bits:
             break
         layer = wider
         if layer.cycles() <= options.target_cycles:
             break
-    for pe in _divisors(layer.mh):
+    for pe in divisors(layer.mh):
         wider = replace(layer, pe=pe)
         stream = pe * layer.simd * weight_bits // layer.tiling
         streamed_by_hls = layer.style != "rtl" and layer.mem_mode == "internal_decoupled"
-        if streamed_by_hls and stream > _WIDEST_HLS_INTEGER:
+        if streamed_by_hls and stream > WIDEST_HLS_INTEGER:
             break
         layer = wider
         if layer.cycles() <= options.target_cycles:
@@ -147,21 +112,21 @@ def _fold_mvau(layer: MvauParams, options: FoldingOptions) -> MvauParams:
 
 
 def _fold_swg(layer: SwgParams, target: int) -> SwgParams:
-    widths = _divisors(layer.channels)
+    widths = divisors(layer.channels)
     layer = _first_to_meet(target, (replace(layer, parallel_window=False, simd=simd) for simd in widths))
     whole_window = layer.simd == layer.channels and layer.cycles() > target
     return replace(layer, parallel_window=whole_window)
 
 
 def _fold_channels(layer: Windowed, target: int) -> Windowed:
-    return _first_to_meet(target, [replace(layer, pe=pe) for pe in _divisors(layer.channels)])
+    return _first_to_meet(target, [replace(layer, pe=pe) for pe in divisors(layer.channels)])
 
 
 def _fold_vvau(layer: VvauParams, target: int) -> VvauParams:
     layer = _fold_channels(replace(layer, simd=1), target)
     if layer.pe < layer.channels:
         return layer
-    return _first_to_meet(target, [replace(layer, simd=simd) for simd in _divisors(layer.length)])
+    return _first_to_meet(target, [replace(layer, simd=simd) for simd in divisors(layer.length)])
 
 
 def _fold_with_windows(layer: Windowed, graph: HwGraph, folded: dict[str, HwLayer], target: int) -> dict[str, HwLayer]:
@@ -171,7 +136,7 @@ def _fold_with_windows(layer: Windowed, graph: HwGraph, folded: dict[str, HwLaye
     if not windows:
         return {layer.name: layer}
     window = replace(windows[0], simd=layer.pe, parallel_window=False)
-    for pe in (pe for pe in _divisors(layer.channels) if pe > layer.pe):
+    for pe in (pe for pe in divisors(layer.channels) if pe > layer.pe):
         if window.cycles() <= target:
             break
         layer, window = replace(layer, pe=pe), replace(window, simd=pe)
@@ -183,7 +148,7 @@ def _fold_with_windows(layer: Windowed, graph: HwGraph, folded: dict[str, HwLaye
 def _fold_stream(layer: StreamParams, target: int) -> StreamParams:
     # FINN wants fewer cycles than the target where streams of several widths meet, and elsewhere no more.
     is_strict = layer.kind in {"StreamingConcat", "StreamingSplit"}
-    widths = _divisors(layer.widest)
+    widths = divisors(layer.widest)
     return _first_to_meet(target - is_strict, (replace(layer, width=width) for width in widths))
 
 
@@ -194,17 +159,3 @@ def _first_to_meet(target: int, candidates: Iterable[Layer]) -> Layer:
     while chosen.cycles() > target and (wider := next(candidates, None)) is not None:
         chosen = wider
     return chosen
-
-
-def _attributes(layer: HwLayer) -> dict[str, int]:
-    if isinstance(layer, MvauParams | VvauParams):
-        return {"PE": layer.pe, "SIMD": layer.simd}
-    if isinstance(layer, StreamParams):
-        return {layer.width_attribute: layer.width}
-    if isinstance(layer, SwgParams):
-        return {"SIMD": layer.simd, "parallel_window": int(layer.parallel_window)}
-    return {"SIMD": layer.simd} if isinstance(layer, PaddingParams) else {"PE": layer.pe}
-
-
-def _divisors(number: int) -> Iterator[int]:
-    return (divisor for divisor in range(1, number + 1) if number % divisor == 0)

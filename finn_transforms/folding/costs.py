@@ -1,0 +1,64 @@
+"""What the layers of a graph and the width converters between them cost, each computed once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import NamedTuple
+
+from qonnx.core.datatype import BaseDataType
+
+from finn_transforms.cost import Estimate, EstimatedLayer, estimate, lut_only
+from finn_transforms.cost.dsp import DspBlock
+from finn_transforms.folding.converter import converter_cost
+from finn_transforms.hw_graph import HwLayer
+
+
+class Cost(NamedTuple):
+    """What is minimised: LUTs; among equally many, block resources; among those, flip-flops.
+
+    Attributes:
+        lut: LUTs.
+        blocks: DSP slices, block RAMs (18 Kbit) and UltraRAMs together.
+        ff: Flip-flops.
+    """
+
+    lut: int = 0
+    blocks: int = 0
+    ff: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class CostModel:
+    """The estimate, with a memory: networks repeat their layers, and each folding is asked for many times.
+
+    Attributes:
+        dsp: The part's kind of DSP slice.
+        in_luts: Whether LUTs are the only resource, see `finn_transforms.cost.lut_only`.
+    """
+
+    dsp: DspBlock = "DSP48E2"
+    in_luts: bool = True
+    _layers: dict[HwLayer, Cost] = field(default_factory=dict, repr=False, compare=False)
+    _converters: dict[tuple[BaseDataType, int, int], Cost] = field(default_factory=dict, repr=False, compare=False)
+
+    def layer(self, layer: HwLayer) -> Cost:
+        """Return the cost of a layer; nothing for the kinds that cannot be estimated."""
+        nameless = replace(layer, name="")
+        if nameless not in self._layers:
+            self._layers[nameless] = self._estimated(nameless)
+        return self._layers[nameless]
+
+    def converter(self, data_type: BaseDataType, elements_in: int, elements_out: int) -> Cost:
+        """Return the cost of the width converter of a stream, from elements per beat to elements per beat."""
+        key = data_type, elements_in, elements_out
+        if key not in self._converters:
+            self._converters[key] = Cost() if elements_in == elements_out else converter_cost(*key)
+        return self._converters[key]
+
+    def _estimated(self, layer: HwLayer) -> Cost:
+        if self.in_luts:
+            layer = lut_only(layer)
+        if not isinstance(layer, EstimatedLayer):
+            return Cost()
+        found: Estimate = estimate(layer, dsp=self.dsp)
+        return Cost(lut=found.lut, blocks=found.dsp + found.bram18 + found.uram, ff=found.ff)
