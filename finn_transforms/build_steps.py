@@ -31,10 +31,18 @@ from qonnx.core.modelwrapper import ModelWrapper
 from finn_transforms.build import lower
 from finn_transforms.cost import dsp_block, estimate_all
 from finn_transforms.finn_compat import prepare_finn, require_finn
+from finn_transforms.folding import CostModel, cycles_per_frame, fold_by_cost, write_folding
 from finn_transforms.hw_graph import read_hw_graph
 from finn_transforms.impl_style import choose_impl_style
 from finn_transforms.passes import CheckAccumulatorContract, MinimizeAccumulators, RestoreSigns
-from finn_transforms.report import accumulator_rows, certificates, layer_breakdown, layer_resources, write_json
+from finn_transforms.report import (
+    accumulator_rows,
+    certificates,
+    folding_document,
+    layer_breakdown,
+    layer_resources,
+    write_json,
+)
 
 if TYPE_CHECKING:
     from finn.builder.build_dataflow_config import DataflowBuildConfig
@@ -76,6 +84,26 @@ def step_bfx_compute_in_luts(model: ModelWrapper, _cfg: DataflowBuildConfig) -> 
     return ModelWrapper(ir.serde.serialize_model(lowered))
 
 
+def step_bfx_fold_by_cost(model: ModelWrapper, cfg: DataflowBuildConfig) -> ModelWrapper:
+    """Fold for ``target_fps`` with the fewest LUTs; in the place of FINN's ``step_target_fps_parallelization``.
+
+    Leaves the model as it is where there is no such target, as FINN's step does.  Writes ``report/folding.json``.
+
+    Raises:
+        InfeasibleFoldingError: a layer cannot be that fast.
+    """
+    if cfg.target_fps is None:
+        return model
+    specialized = ir.serde.deserialize_model(model.model)
+    # The nodes say themselves what goes into DSP slices and block memories.
+    costs = CostModel(dsp=dsp_block(cfg._resolve_fpga_part()), in_luts=False)
+    target = cycles_per_frame(cfg.target_fps, cfg.synth_clk_period_ns)
+    folding = fold_by_cost(read_hw_graph(specialized), target, costs)
+    write_folding(specialized, folding.graph)
+    write_json(cfg.get_report_directory() / "folding.json", folding_document(folding, "cost"))
+    return ModelWrapper(ir.serde.serialize_model(specialized))
+
+
 def step_bfx_minimize_accumulators(model: ModelWrapper, _cfg: DataflowBuildConfig) -> ModelWrapper:
     """Give every accumulator its exact width again; after ``step_minimize_bit_width``, which goes by data types.
 
@@ -112,7 +140,7 @@ def step_bfx_estimate_reports(model: ModelWrapper, cfg: DataflowBuildConfig) -> 
     return model
 
 
-def estimate_only_steps(*, compute_in_luts: bool = False) -> list[BuildStep]:
+def estimate_only_steps(*, compute_in_luts: bool = False, by_cost: bool = False) -> list[BuildStep]:
     """Return the steps from an exported file to FINN's estimate reports; none needs Vivado.
 
     Our steps and FINN's, in order: lowering, partition, specialization, folding, FINN's bit widths, then the exact
@@ -120,6 +148,7 @@ def estimate_only_steps(*, compute_in_luts: bool = False) -> list[BuildStep]:
 
     Args:
         compute_in_luts: include `step_bfx_compute_in_luts`.
+        by_cost: fold with `step_bfx_fold_by_cost` instead of FINN's step.
     """
     prepare_finn()
     return [
@@ -127,7 +156,7 @@ def estimate_only_steps(*, compute_in_luts: bool = False) -> list[BuildStep]:
         *([step_bfx_compute_in_luts] if compute_in_luts else []),
         "step_create_dataflow_partition",
         "step_specialize_layers",
-        "step_target_fps_parallelization",
+        step_bfx_fold_by_cost if by_cost else "step_target_fps_parallelization",
         "step_apply_folding_config",
         "step_minimize_bit_width",
         step_bfx_minimize_accumulators,
@@ -137,15 +166,16 @@ def estimate_only_steps(*, compute_in_luts: bool = False) -> list[BuildStep]:
     ]
 
 
-def default_steps(*, compute_in_luts: bool = False) -> list[BuildStep]:
+def default_steps(*, compute_in_luts: bool = False, by_cost: bool = False) -> list[BuildStep]:
     """Return the steps of a complete build: `estimate_only_steps`, then FINN's own from hardware generation on.
 
     Those need Vivado.
 
     Args:
         compute_in_luts: include `step_bfx_compute_in_luts`.
+        by_cost: fold with `step_bfx_fold_by_cost` instead of FINN's step.
     """
-    steps = estimate_only_steps(compute_in_luts=compute_in_luts)
+    steps = estimate_only_steps(compute_in_luts=compute_in_luts, by_cost=by_cost)
     from finn.builder.build_dataflow_config import default_build_dataflow_steps
 
     after_estimates = default_build_dataflow_steps.index("step_generate_estimate_reports") + 1

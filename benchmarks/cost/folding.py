@@ -1,7 +1,7 @@
 """Folding by cost against FINN's SetFolding: LUTs at equal throughput, by the estimate, width converters included.
 
 Every network of the model zoo is folded by FINN's rules to a row of targets, and by cost to the throughput that this
-gives; and to the highest throughput that as many LUTs as FINN's folding takes allow.  Products and memories are in LUTs.
+gives; and to the highest throughput that the LUTs of FINN's folding allow.  Products and memories are in LUTs.
 
     python benchmarks/cost/folding.py                            full size: minutes, nearly all of them exporting
     python benchmarks/cost/folding.py --size small --networks cnv_w2a2
@@ -43,18 +43,7 @@ def main(
     torch.set_num_threads(1)
     zoo = FULL if size == "full" else SMALL
     figures: dict[str, Any] = {}
-    columns = (
-        "cycles",
-        "frames/s",
-        "FINN LUT",
-        "LUT",
-        "saved %",
-        "times faster",
-        "its converters",
-        "converters",
-        "proven",
-        "s",
-    )
+    columns = ("cycles", "FINN LUT", "LUT", "saved %", "times faster", "its converters", "converters", "proven", "s")
     table = Table("network", *columns)
     for name in networks.split(",") if networks else zoo:
         model = exported_model(zoo[name])

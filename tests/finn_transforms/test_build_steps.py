@@ -19,7 +19,7 @@ from qonnx.core.onnx_exec import execute_onnx
 from qonnx.custom_op.registry import getCustomOp
 
 from finn_transforms.build import lower
-from finn_transforms.build_steps import default_steps, estimate_only_steps
+from finn_transforms.build_steps import default_steps, estimate_only_steps, step_bfx_fold_by_cost
 from finn_transforms.certify import certify
 from finn_transforms.finn_compat import (
     FinnBuildError,
@@ -28,7 +28,7 @@ from finn_transforms.finn_compat import (
     prepare_finn,
     run_builder,
 )
-from finn_transforms.folding import FoldingOptions, fold
+from finn_transforms.folding import CostModel, FoldingOptions, fold, priced
 from finn_transforms.hw_graph import HwGraph, HwLayer, read_hw_graph
 from finn_transforms.report import accumulator_rows, network_performance
 from tests.support.graphs import wrapper
@@ -183,13 +183,25 @@ def test_a_complete_build_goes_on_with_finns_own_steps() -> None:
     assert len(resolved) == len(steps)
 
 
-def test_a_build_in_luts(tmp_path: Path) -> None:
+def test_a_build_in_luts_that_is_folded_by_cost(tmp_path: Path) -> None:
     exported = save_small_network(tmp_path / "net.onnx")
-    steps = estimate_only_steps(compute_in_luts=True)
+    steps = estimate_only_steps(compute_in_luts=True, by_cost=True)
     run_builder(exported, config(tmp_path / "out", steps=steps))
     resources = report(tmp_path / "out", "estimate_layer_resources")
     assert [name for name in resources if name.startswith("MVAU")] == [f"MVAU_hls_{index}" for index in range(3)]
     assert resources["total"]["DSP"] == resources["total"]["BRAM_18K"] == 0
+    folded = graph_of(step_model(tmp_path / "out", "step_bfx_fold_by_cost"))
+    folding = report(tmp_path / "out", "folding")
+    assert max(layer.cycles() for layer in folded.layers) == folding["max_cycles"] <= 1e9 / 5 / FPS
+    finns = fold(folded, FoldingOptions(target_cycles=folding["max_cycles"]))
+    assert folding["proven_optimal"]
+    assert folding["LUT"] < priced(finns, CostModel(in_luts=False)).lut
+    assert report(tmp_path / "out", "estimate_network_performance")["estimated_throughput_fps"] >= FPS
+
+
+def test_without_a_target_nothing_is_folded(built: Path, tmp_path: Path) -> None:
+    specialized = step_model(built, "step_specialize_layers")
+    assert step_bfx_fold_by_cost(specialized, config(tmp_path, target_fps=None)) is specialized
 
 
 def test_a_tampered_weight_stops_the_builder_and_gives_the_process_back(
