@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from finn_transforms.rtl.split import Split
     from finn_transforms.rtl.thresholding import Thresholding
     from finn_transforms.rtl.upsample import Upsample
+    from finn_transforms.rtl.memory import ReadOnlyMemory
+    from finn_transforms.rtl.mvau_lut import MvauLut
     from finn_transforms.rtl.width_converter import WidthConverter
 
 __all__ = [
@@ -27,6 +29,8 @@ __all__ = [
     "GlobalSum",
     "PixelPadding",
     "Pool",
+    "MvauLut",
+    "ReadOnlyMemory",
     "RtlUnit",
     "Split",
     "Stream",
@@ -46,6 +50,8 @@ _MODULE_OF = {
     "Split": "finn_transforms.rtl.split",
     "Thresholding": "finn_transforms.rtl.thresholding",
     "Upsample": "finn_transforms.rtl.upsample",
+    "MvauLut": "finn_transforms.rtl.mvau_lut",
+    "ReadOnlyMemory": "finn_transforms.rtl.memory",
     "WidthConverter": "finn_transforms.rtl.width_converter",
 }
 

@@ -1,0 +1,252 @@
+"""The matrix-vector unit (MVAU) in LUTs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from math import prod
+from typing import Literal
+
+import numpy as np
+from qonnx.core.datatype import BaseDataType
+
+from finn_transforms.ops.hardware import mvau
+from finn_transforms.rtl.memory import RamStyle, ReadOnlyMemory
+from finn_transforms.rtl.streams import Integers, Stream
+from finn_transforms.rtl.unit import RtlUnit
+from finn_transforms.rtl.wrapper import files_of, instance, module, one_to_one
+
+LIBRARY = (
+    "bfx_mvau.sv",
+    "bfx_vector_feed.sv",
+    "bfx_dot.sv",
+    "bfx_plane.sv",
+    "bfx_adder_tree.sv",
+    "bfx_shift_tree.sv",
+    "bfx_counter.sv",
+)
+
+BUFFER_BLOCK_DEPTH = 512
+"""Words of an input vector from which on it is kept in block RAM."""
+
+WeightSource = Literal["memory", "stream"]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class MvauLut(RtlUnit):
+    """Multiplies a stream of vectors with a matrix, PE outputs of SIMD products per cycle, modulo 2^P.
+
+    A dot product is cut into planes, one per bit of the narrower factor; adders of three operands sum each plane, then
+    the planes and the accumulator.  A register stands behind every adder.  The interval is exactly NF * SF cycles per
+    vector, with NF = MH / PE and SF = MW / SIMD.  ``out0_V_tready`` makes ``in0_V_tready`` within the cycle only where
+    NF = SF = 1.
+
+    Attributes:
+        name: Name of the top module.
+        mw: Length of an input vector, a multiple of SIMD.
+        mh: Number of outputs, a multiple of PE.
+        pe: Outputs per beat, channel nf * PE + pe.
+        simd: Inputs per beat, consecutive ones.
+        input_type: Data type of an input.
+        weight_type: Data type of a weight.  Where both are ``BIPOLAR`` equal signs are counted, as in FINN.
+        accumulator_type: Integer type of P bits; sums that do not fit wrap.
+        weights: integers, (MW, MH) as FINN's initializer; None where they are streamed.
+        weight_source: ``memory``, or ``stream``: ``in1_V``, PE * SIMD weights per beat in FINN's order, for every
+            vector anew.
+        ram_style: Memory of the weights, see `ReadOnlyMemory`.
+        num_vectors: Shape of a frame without its channels.
+        xnor: FINN's ``binaryXnorMode``: ``BINARY`` inputs and weights that stand for -1 and 1.
+
+    Raises:
+        ValueError: a field is none of these, or weights do not fit.
+    """
+
+    name: str
+    mw: int
+    mh: int
+    pe: int
+    simd: int
+    input_type: BaseDataType
+    weight_type: BaseDataType
+    accumulator_type: BaseDataType
+    weights: Integers | None = None
+    weight_source: WeightSource = "memory"
+    ram_style: RamStyle = "auto"
+    num_vectors: tuple[int, ...] = (1,)
+    xnor: bool = False
+
+    def __post_init__(self) -> None:
+        for what, part, total in (("PE", self.pe, self.mh), ("SIMD", self.simd, self.mw)):
+            if part < 1 or total < 1 or total % part:
+                raise ValueError(f"{self.name}: expected {what} to divide {total}, found {part}; choose a divisor")
+        for field in ("input_type", "weight_type", "accumulator_type"):
+            self._check_type(field)
+        if self.xnor and not self.input_type.name == self.weight_type.name == "BINARY":
+            raise ValueError(
+                f"{self.name}: expected BINARY inputs and weights for xnor, found {self.input_type.name} and "
+                f"{self.weight_type.name}; leave xnor out"
+            )
+        self._check_weights()
+
+    @property
+    def synapse_fold(self) -> int:
+        """SF, cycles for one group of PE outputs."""
+        return self.mw // self.simd
+
+    @property
+    def neuron_fold(self) -> int:
+        """NF, times each vector is used."""
+        return self.mh // self.pe
+
+    @property
+    def accumulator_bits(self) -> int:
+        """P."""
+        return int(self.accumulator_type.bitwidth())
+
+    @property
+    def inputs(self) -> tuple[Stream, ...]:
+        """The vectors, and the weights where they are streamed."""
+        vectors = prod(self.num_vectors)
+        data = Stream(
+            name="in0_V", data_type=self.input_type, elements=self.simd, beats=self.synapse_fold * vectors
+        )
+        if self.weight_source != "stream":
+            return (data,)
+        beats = self.synapse_fold * self.neuron_fold * vectors
+        weights = Stream(name="in1_V", data_type=self.weight_type, elements=self.pe * self.simd, beats=beats)
+        return (data, weights)
+
+    @property
+    def outputs(self) -> tuple[Stream, ...]:
+        """The sums."""
+        beats = self.neuron_fold * prod(self.num_vectors)
+        return (Stream(name="out0_V", data_type=self.accumulator_type, elements=self.pe, beats=beats),)
+
+    def golden(self, *inputs: Integers) -> tuple[Integers, ...]:
+        """Return the exact sums, whether they fit P bits or not."""
+        vectors = np.asarray(inputs[0]).reshape(-1, self.mw)
+        frames = np.shape(inputs[0])[0]
+        if self.weights is not None:
+            sums = self._sums(vectors, self.weights)
+        else:
+            matrices = self.matrices_of(inputs[1])
+            sums = np.concatenate(
+                [self._sums(vector[np.newaxis], matrix) for vector, matrix in zip(vectors, matrices, strict=True)]
+            )
+        return (sums.reshape(frames, -1, self.pe),)
+
+    def words_of(self, weights: Integers) -> Integers:
+        """Return a matrix (MW, MH) in the order of the weight memory and stream, (NF * SF, PE * SIMD)."""
+        folds = (self.synapse_fold, self.simd, self.neuron_fold, self.pe)
+        return np.asarray(weights).reshape(folds).transpose(2, 0, 3, 1).reshape(-1, self.pe * self.simd)
+
+    def matrices_of(self, words: Integers) -> Integers:
+        """Return the matrices (vectors, MW, MH) of streamed words; the inverse of `words_of`."""
+        folds = (-1, self.neuron_fold, self.synapse_fold, self.pe, self.simd)
+        return np.asarray(words).reshape(folds).transpose(0, 2, 4, 1, 3).reshape(-1, self.mw, self.mh)
+
+    def sources(self) -> Mapping[str, str]:
+        """Return the wrapper with the weights, and the library modules."""
+        return files_of(self.name, module(self, self._body()), LIBRARY)
+
+    def cycles(self) -> int:
+        """Return a cycle per word of weights and vector."""
+        return self.neuron_fold * self.synapse_fold * prod(self.num_vectors)
+
+    def needs(self, output: int = 0) -> tuple[Integers, ...]:  # noqa: ARG002 - it has one
+        """Return the beats of the whole vector for each of its outputs, and the words of weights up to there."""
+        beats = np.arange(1, self.neuron_fold * prod(self.num_vectors) + 1)
+        vectors = -(-beats // self.neuron_fold) * self.synapse_fold
+        return (vectors, beats * self.synapse_fold)[: len(self.inputs)]
+
+    @cached_property
+    def memory(self) -> ReadOnlyMemory | None:
+        """The memory of the weights, None where they are streamed."""
+        if self.weights is None:
+            return None
+        bits = self.pe * self.simd * int(self.weight_type.bitwidth())
+        stream = Stream(name="weights", data_type=self.weight_type, elements=self.pe * self.simd, beats=1)
+        words = stream.pack(self.words_of(self.weights))
+        return ReadOnlyMemory(name="weights", words=words, width=bits, style=self.ram_style)
+
+    def _sums(self, vectors: Integers, weights: Integers) -> Integers:
+        attributes = {
+            "MW": self.mw,
+            "inputDataType": self.input_type.name,
+            "weightDataType": self.weight_type.name,
+            "binaryXnorMode": int(self.xnor),
+        }
+        return mvau(attributes, vectors, weights)
+
+    def _body(self) -> list[str]:
+        signs_input, signs_weight = self.input_type.name == "BIPOLAR", self.weight_type.name == "BIPOLAR"
+        parameters: dict[str, int | str] = {
+            "SIMD": self.simd,
+            "PE": self.pe,
+            "SF": self.synapse_fold,
+            "NF": self.neuron_fold,
+            "P": self.accumulator_bits,
+            "WEIGHT_BITS": int(self.weight_type.bitwidth()),
+            "WEIGHT_SIGNED": int(not signs_weight and self.weight_type.min() < 0),
+            "WEIGHT_BIPOLAR": int(signs_weight or self.xnor),
+            "INPUT_BITS": int(self.input_type.bitwidth()),
+            "INPUT_SIGNED": int(not signs_input and self.input_type.min() < 0),
+            "INPUT_BIPOLAR": int(signs_input or self.xnor),
+            "STREAMED": int(self.weights is None),
+            "BUFFER_STYLE": '"block"' if self.synapse_fold >= BUFFER_BLOCK_DEPTH else '"distributed"',
+        }
+        memory = self.memory
+        if memory is None:
+            place = max(1, (self.synapse_fold * self.neuron_fold - 1).bit_length())
+            lines = [
+                f"wire advance; wire [{place - 1}:0] weights_address;",
+                "wire unused = &{1'b0, advance, weights_address};",
+            ]
+        else:
+            lines = ["wire advance, unread; wire unused = &{1'b0, unread};", *memory.lines("advance")]
+        pins = {
+            **one_to_one(),
+            "weights": "in1_data" if memory is None else "weights",
+            "weights_valid": "in1_valid" if memory is None else "1'b1",
+            "weights_ready": "in1_ready" if memory is None else "unread",
+            "advance": "advance",
+            "address": "weights_address",
+        }
+        return [*lines, instance("bfx_mvau", parameters, pins)]
+
+    def _check_type(self, field: str) -> None:
+        data_type: BaseDataType = getattr(self, field)
+        bits = int(data_type.bitwidth())
+        most = 48 if field == "accumulator_type" else 16
+        if not data_type.is_integer() or bits > most or (field == "accumulator_type" and data_type.name == "BIPOLAR"):
+            raise ValueError(
+                f"{self.name}: expected {field} to be an integer type of at most {most} bits, found {data_type.name}; "
+                "requantize the layer"
+            )
+
+    def _check_weights(self) -> None:
+        if self.weight_source not in ("memory", "stream"):
+            raise ValueError(
+                f"{self.name}: expected weight_source 'memory' or 'stream', found {self.weight_source!r}; choose one"
+            )
+        if (self.weights is None) != (self.weight_source == "stream"):
+            raise ValueError(
+                f"{self.name}: expected weights exactly where they are not streamed, found weight_source "
+                f"{self.weight_source!r} and {'no ' if self.weights is None else ''}weights; give or drop them"
+            )
+        if self.weights is None:
+            return
+        weights = np.array(self.weights, dtype=np.int64)
+        if weights.shape != (self.mw, self.mh) or not np.array_equal(weights, self.weights):
+            raise ValueError(
+                f"{self.name}: expected integer weights of shape {(self.mw, self.mh)}, found "
+                f"{np.shape(self.weights)} {np.asarray(self.weights).dtype}; pass FINN's initializer (MW, MH)"
+            )
+        wrong = [int(value) for value in np.unique(weights) if not self.weight_type.allowed(int(value))]
+        if wrong:
+            raise ValueError(
+                f"{self.name}: expected weights of {self.weight_type.name}, found {wrong[:4]}; widen the type"
+            )
+        weights.flags.writeable = False
+        object.__setattr__(self, "weights", weights)
