@@ -6,7 +6,8 @@ import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from finn_transforms.cost.lut_sites import LUT_TYPES, MEMORY_SITES, SRL_TYPES
+from finn_transforms.cost.lut_function import LUT_TYPES
+from finn_transforms.cost.lut_sites import MEMORY_SITES, SRL_TYPES
 from finn_transforms.cost.netlist import Cell, Net, Netlist
 from finn_transforms.cost.utilization import CriticalPath
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 
+from finn_transforms.cost.carry_sites import pack_carries
+from finn_transforms.cost.lut_function import LUT_TYPES
 from finn_transforms.cost.netlist import Cell, Net, Netlist
-
-LUT_TYPES = frozenset({"LUT1", "LUT2", "LUT3", "LUT4", "LUT5", "LUT6", "INV"})
 
 MEMORY_SITES = {
     **dict.fromkeys(("RAM32X1S", "RAM64X1S"), 1),
@@ -37,11 +37,7 @@ def count_sites(netlist: Netlist) -> LutSites:
     A site is one 6-input LUT of the device with outputs O6 and O5. Counted are:
 
     - logic: LUT1 to LUT6, 1 each, and INV, which a flip-flop or a port behind it turns into a LUT1;
-    - a carry chain: bit i takes its S input from O6 of the LUT beside it and from nowhere else, its DI input from O5
-      of that LUT or from a pin of the slice. So (a) an S driven by anything but a LUT, or by a LUT that already serves
-      another bit, costs a LUT as route-through; S tied to a constant costs none; (b) a LUT that only drives the DI of
-      one bit is packed into O5 of the LUT of the bit's S and costs nothing, where both together read at most 5 nets
-      (a route-through reads 1, a constant S none: then the site is the DI's own);
+    - a carry chain: what `pack_carries` does not pack, and route-throughs;
     - MUXF7, MUXF8: none, they sit behind the LUTs that they choose from;
     - distributed memory: RAM32X1S and RAM64X1S 1, RAM32X1D, RAM64X1D and RAM128X1S 2, RAM32M, RAM64M, RAM128X1D
       and RAM256X1S 4, RAM32M16, RAM64M8, RAM256X1D, RAM512X1S, RAM32X16DR8 and RAM64X8SW 8;
@@ -67,7 +63,7 @@ def count_sites(netlist: Netlist) -> LutSites:
     cells = sum(types[name] for name in LUT_TYPES)
     memory = sum(sites * types[name] for name, sites in MEMORY_SITES.items())
     srl = sum(types[name] for name in SRL_TYPES)
-    packing = _pack_carries(netlist)
+    packing = pack_carries(netlist)
     logic = cells - len(packing.packed) + packing.route_throughs
     loose = [
         cell
@@ -82,49 +78,6 @@ def count_sites(netlist: Netlist) -> LutSites:
         before_packing=cells + memory + srl,
         paired=logic + memory + srl - pairs,
     )
-
-
-@dataclass(frozen=True, kw_only=True)
-class _CarryPacking:
-    """LUTs packed into O5 of a carry bit, LUTs beside a carry bit, and route-throughs."""
-
-    packed: Collection[Cell]
-    full: Collection[Cell]
-    route_throughs: int
-
-
-def _pack_carries(netlist: Netlist) -> _CarryPacking:
-    packed: set[Cell] = set()
-    full: set[Cell] = set()
-    route_throughs = 0
-    for select, data in _carry_bits(netlist.cells):
-        beside = _lut_driving(netlist, select)
-        if beside is not None and beside not in full:
-            full.add(beside)
-            reads = beside.input_nets
-        elif isinstance(select, int):
-            route_throughs += 1
-            reads = frozenset({select})
-        else:
-            continue
-        behind = _lut_driving(netlist, data)
-        if behind is None or len(netlist.readers[data]) > 1 or behind in full:
-            continue
-        if len(reads | behind.input_nets) <= 5:
-            packed.add(behind)
-    return _CarryPacking(packed=packed, full=full, route_throughs=route_throughs)
-
-
-def _carry_bits(cells: Iterable[Cell]) -> Iterator[tuple[Net, Net]]:
-    """Yield S and DI of every carry bit."""
-    for cell in cells:
-        if cell.type in ("CARRY4", "CARRY8"):
-            yield from zip(cell.inputs["S"], cell.inputs["DI"], strict=True)
-
-
-def _lut_driving(netlist: Netlist, net: Net) -> Cell | None:
-    pin = netlist.driver.get(net)
-    return pin.cell if pin is not None and pin.cell is not None and pin.cell.type in LUT_TYPES else None
 
 
 def _pairs(luts: list[Cell]) -> int:
