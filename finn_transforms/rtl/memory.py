@@ -61,11 +61,16 @@ class ReadOnlyMemory:
         Args:
             enable: the signal that lets a word be read.
         """
-        declared = [f"logic [{self.width - 1}:0] {self.name};", f"wire [{self.address_bits - 1}:0] {self.name}_address;"]
+        declared = [
+            f"logic [{self.width - 1}:0] {self.name};",
+            f"wire [{self.address_bits - 1}:0] {self.name}_address;",
+        ]
         if len(self.words) == 1:
             unused = f"wire unused_{self.name} = &{{1'b0, {enable}, {self.name}_address}};"
             return [*declared, f"assign {self.name} = {self._literal(self.words[0])};", unused]
-        contents = [f"    {self.name}_memory[{place}] = {self._literal(word)};" for place, word in enumerate(self.words)]
+        contents = [
+            f"    {self.name}_memory[{place}] = {self._literal(word)};" for place, word in enumerate(self.words)
+        ]
         return [
             *declared,
             f'(* ram_style = "{"block" if self.is_block else "registers"}" *)',

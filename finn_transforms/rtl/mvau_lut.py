@@ -108,9 +108,7 @@ class MvauLut(RtlUnit):
     def inputs(self) -> tuple[Stream, ...]:
         """The vectors, and the weights where they are streamed."""
         vectors = prod(self.num_vectors)
-        data = Stream(
-            name="in0_V", data_type=self.input_type, elements=self.simd, beats=self.synapse_fold * vectors
-        )
+        data = Stream(name="in0_V", data_type=self.input_type, elements=self.simd, beats=self.synapse_fold * vectors)
         if self.weight_source != "stream":
             return (data,)
         beats = self.synapse_fold * self.neuron_fold * vectors
