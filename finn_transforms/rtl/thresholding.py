@@ -18,7 +18,7 @@ from finn_transforms.rtl.unit import RtlUnit
 from finn_transforms.rtl.wrapper import files_of, instance, module, one_to_one
 
 BLOCK_DEPTH = 512
-"""From so many thresholds per lane and stage on, ``auto`` takes block RAM, which has 512 words of 36 bits in 18 Kbit."""
+"""From so many thresholds per lane and stage on, ``auto`` takes block RAM: 512 words of 36 bits are 18 Kbit."""
 
 LUT_DEPTH = 64
 """Thresholds per lane and stage that ``block`` leaves in LUTs: a LUT holds so many of each bit."""
