@@ -18,10 +18,11 @@ BLOCK_WORDS, BLOCK_BITS = 128, 4096
 block on UltraScale+ devices; 4096 bits take 73 LUTs and their multiplexers."""
 
 RamStyle = Literal["auto", "distributed", "block"]
+BufferStyle = Literal["auto", "shift", "distributed", "block"]
 
 
-def ram_style(style: RamStyle, words: int, bits: int) -> str:
-    """Return ``distributed`` or ``block`` for a memory of some words of so many bits."""
+def ram_style(style: BufferStyle, words: int, bits: int) -> str:
+    """Return the style, ``distributed`` or ``block`` instead of ``auto``, for a memory of words of so many bits."""
     if style != "auto":
         return style
     return "block" if words >= BLOCK_WORDS and words * bits >= BLOCK_BITS else "distributed"
@@ -31,8 +32,8 @@ def ram_style(style: RamStyle, words: int, bits: int) -> str:
 class Fifo(RtlUnit):
     """Holds up to `capacity` beats; neither tvalid nor tready passes through it combinationally.
 
-    Two beats are two registers. More are a memory with a register behind it, both in LUT RAM (which takes 0.6 LUT per
-    bit of 32 words, where a shift register takes 1) and block RAM, whose own output register that is.
+    Two beats are two registers. More are shift registers, LUT RAM or block RAM with a register behind them, which is
+    block RAM's own.
 
     Attributes:
         name: Name of the top module.
@@ -40,7 +41,8 @@ class Fifo(RtlUnit):
         elements: Elements per beat.
         beats: Beats per frame.
         depth: Beats it has to hold, at least 2.
-        ram_style: ``distributed``, ``block``, or ``auto``: block RAM for `BLOCK_WORDS` words of `BLOCK_BITS` bits.
+        ram_style: ``shift`` registers, ``distributed``, ``block``, or ``auto``: block RAM for `BLOCK_WORDS` words of
+            `BLOCK_BITS` bits, below that what takes fewer LUTs.
 
     Raises:
         ValueError: the depth is less than 2.
@@ -51,7 +53,7 @@ class Fifo(RtlUnit):
     elements: int
     beats: int
     depth: int = 2
-    ram_style: RamStyle = "auto"
+    ram_style: BufferStyle = "auto"
 
     def __post_init__(self) -> None:
         if self.depth < 2:
@@ -73,13 +75,30 @@ class Fifo(RtlUnit):
     def words(self) -> int:
         """Words of the memory, 0 for two registers.
 
-        A power of two, whose pointers return by themselves, up to what the smallest LUT RAM or block RAM holds anyway.
+        A power of two, whose pointers return by themselves, where that takes no more memory.
         """
         words = self.depth - 1
         if words == 1:
             return 0
+        rounded = 1 << (words - 1).bit_length()
         is_block = ram_style(self.ram_style, words, self.inputs[0].bits) == "block"
-        return 1 << (words - 1).bit_length() if words <= (512 if is_block else 64) else words
+        unit = 512 if is_block else 64
+        return rounded if -(-words // unit) == -(-rounded // unit) else words
+
+    @property
+    def memory(self) -> Literal["registers", "shift", "distributed", "block"]:
+        """What holds the words: what is asked for, or what takes the fewest LUTs."""
+        if not self.words:
+            return "registers"
+        if self.ram_style != "auto":
+            return self.ram_style
+        bits, pointer = self.inputs[0].bits, (self.words - 1).bit_length()
+        if ram_style("auto", self.depth - 1, bits) == "block":
+            return "block"
+        # One counter and a LUT per bit of 32 words, or two counters and blocks of eight LUTs (RAM32M16, RAM64M8).
+        shift = bits * -(-self.words // 32) + pointer + 8
+        blocks = -(-bits // 14) if self.words <= 32 else -(-bits // 7) * -(-self.words // 64)
+        return "shift" if shift <= 8 * blocks + 3 * pointer + 6 else "distributed"
 
     @property
     def capacity(self) -> int:
@@ -92,13 +111,16 @@ class Fifo(RtlUnit):
 
     def sources(self) -> Mapping[str, str]:
         """Return the wrapper, and registers or a memory with its pointers."""
-        bits = self.inputs[0].bits
-        if not self.words:
-            body = instance("bfx_skid", {"WIDTH": bits}, one_to_one())
-            return files_of(self.name, module(self, [body]), ["bfx_skid.sv"])
-        style = ram_style(self.ram_style, self.depth - 1, bits)
-        body = instance("bfx_fifo", {"WIDTH": bits, "WORDS": self.words, "RAM_STYLE": f'"{style}"'}, one_to_one())
-        return files_of(self.name, module(self, [body]), ["bfx_fifo.sv", "bfx_ring.sv"])
+        parameters: dict[str, int | str] = {"WIDTH": self.inputs[0].bits}
+        if self.memory == "registers":
+            core, used = "bfx_skid", ["bfx_skid.sv"]
+        elif self.memory == "shift":
+            core, used = "bfx_shift_fifo", ["bfx_shift_fifo.sv"]
+            parameters["WORDS"] = self.words
+        else:
+            core, used = "bfx_fifo", ["bfx_fifo.sv", "bfx_ring.sv"]
+            parameters |= {"WORDS": self.words, "RAM_STYLE": f'"{self.memory}"'}
+        return files_of(self.name, module(self, [instance(core, parameters, one_to_one())]), used)
 
     def cycles(self) -> int:
         """Return a cycle per beat."""
