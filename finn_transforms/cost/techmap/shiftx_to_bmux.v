@@ -12,5 +12,9 @@ module bfx_shiftx_to_bmux (A, B, Y);
 
   wire _TECHMAP_FAIL_ = Y_WIDTH != 1 || B_SIGNED != 0 || A_WIDTH != (1 << B_WIDTH);
 
-  \$bmux #(.WIDTH(1), .S_WIDTH(B_WIDTH)) mux (.A(A), .S(B), .Y(Y));
+  generate
+    if (Y_WIDTH == 1 && A_WIDTH == (1 << B_WIDTH)) begin : fits
+      \$bmux #(.WIDTH(1), .S_WIDTH(B_WIDTH)) mux (.A(A), .S(B), .Y(Y));
+    end
+  endgenerate
 endmodule

@@ -13,6 +13,7 @@ from qonnx.custom_op.registry import getCustomOp
 
 from finn_transforms.analysis.matching import HARDWARE_DOMAIN
 from finn_transforms.finn_compat import prepare_finn
+from finn_transforms.rtl.finn_library.repairs import repair
 
 # FINN's generators want a part and a clock; the RTL of the layers taken here depends on neither.
 _ANY_PART = "xczu7ev-ffvc1156-2-e"
@@ -50,7 +51,7 @@ def library_file(path: str) -> str:
     prepare_finn()
     from finn.util.settings import get_settings
 
-    return quiet((Path(get_settings().finn_rtllib) / path).read_text(encoding="utf-8"))
+    return acceptable((Path(get_settings().finn_rtllib) / path).read_text(encoding="utf-8"))
 
 
 def rtl_node(operator: str, name: str, inputs: int = 1, **attributes: Any) -> NodeProto:
@@ -85,11 +86,11 @@ def generated_files(node: NodeProto, model: Any = None) -> Mapping[str, str]:
         operator.generate_hdl(model, _ANY_PART, _ANY_CLOCK_NS)
         hardware = [Path(name) for name in operator.get_rtl_file_list(abspath=True)]
         memories = sorted(Path(folder).glob("*.dat"))
-        texts = {path.name: quiet(path.read_text(encoding="utf-8")) for path in hardware}
+        texts = {path.name: acceptable(path.read_text(encoding="utf-8")) for path in hardware}
         return {**texts, **{path.name: path.read_text(encoding="utf-8") for path in memories}}
 
 
-def quiet(text: str) -> str:
-    """Return FINN's source with Verilator's style warnings off, for this file alone; other tools see comments."""
+def acceptable(text: str) -> str:
+    """Return FINN's source repaired, with Verilator's warnings off for this file alone; other tools see comments."""
     off = "\n".join(f"// verilator lint_off {warning}" for warning in _ACCEPTED_WARNINGS)
-    return f"// verilator lint_save\n{off}\n{text.rstrip()}\n// verilator lint_restore\n"
+    return f"// verilator lint_save\n{off}\n{repair(text).rstrip()}\n// verilator lint_restore\n"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from math import prod
@@ -15,10 +14,11 @@ from finn_transforms.ops.hardware import mvau
 from finn_transforms.rtl.finn_library.generate import library_file
 from finn_transforms.rtl.finn_library.wrapper import wrap
 from finn_transforms.rtl.streams import Integers, Stream
-from finn_transforms.rtl.unit import RtlUnit
+from finn_transforms.rtl.unit import RtlUnit, library_source
 
 # FINN's numbers of the DSP slices whose primitives Yosys knows.
 _VERSIONS = {"DSP48E1": 1, "DSP48E2": 2}
+_PRIMITIVES = "bfx_finn_primitives.sv"
 _CORE = ("mvu_pkg.sv", "mvu_vvu_axi.sv", "replay_buffer.sv", "mvu.sv", "mvu_vvu_8sx9_dsp58.sv", "add_multi.sv")
 
 
@@ -111,7 +111,8 @@ class FinnMvu(RtlUnit):
         Raises:
             FinnMissingError: FINN is not installed.
         """
-        files = {name: _function_outside(library_file(f"mvu/{name}")) for name in _CORE}
+        files = {_PRIMITIVES: library_source(_PRIMITIVES)}
+        files |= {name: library_file(f"mvu/{name}") for name in _CORE}
         if self.weights is not None:
             files["memstream.sv"] = library_file("memstream/hdl/memstream.sv")
             files[f"{self.name}_weights.dat"] = self._memory(self.weights)
@@ -173,18 +174,6 @@ class FinnMvu(RtlUnit):
             ".config_rack(unused_rack), .config_q0(unused_q0), .sidx('0), .svld(1'b0), .srdy(unused_srdy), "
             f".ordy(weights_ready), .ovld(weights_valid), .odat(weights[{width - 1}:0]));"
         )
-
-
-def _function_outside(text: str) -> str:
-    """Return FINN's ``add_multi.sv`` with its constant function outside the generate block, other files as they are.
-
-    Constant functions in generate blocks are against the standard (IEEE 1800-2023, 13.4.3); Verilator refuses them.
-    """
-    pattern = r"^[ \t]*typedef[^;]*;\s*function leaf_load_t.*?endfunction[^\n]*\n"
-    function = re.search(pattern, text, re.DOTALL | re.MULTILINE)
-    if function is None:
-        return text
-    return (text[: function.start()] + text[function.end() :]).replace("\n);\n", f"\n);\n{function[0]}", 1)
 
 
 def _refusal(layer: MvauParams) -> str | None:
