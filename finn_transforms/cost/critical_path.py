@@ -176,14 +176,15 @@ class _Paths:
 
     def clocked(self, cell: Cell, out: float, setup: float) -> None:
         """Enter outputs of a cell as starts and its inputs, clocks left out, as ends."""
+        title = self.netlist.title(cell)
         for net in _nets(cell.outputs.values()):
-            self.starts[net] = (out, cell.name)
+            self.starts[net] = (out, title)
         for port, nets in cell.inputs.items():
             if not port.startswith(("C", "WCLK", "CLK")) or port == "CE":
                 near = port == "D" and cell.type.startswith("FD")
                 for read in _nets([nets]):
                     wire = 0.0 if near and self.from_slice(read) else self.wire(read)
-                    self.ends.append((read, wire + setup, cell.name))
+                    self.ends.append((read, wire + setup, title))
 
     def add_carry(self, cell: Cell) -> None:
         """Enter the chain of a carry cell, bit by bit."""

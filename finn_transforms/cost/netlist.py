@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -46,11 +46,13 @@ class Netlist:
         cells: Its cells.
         inputs: Nets of its input ports by port.
         outputs: Nets of its output ports by port.
+        names: Names that the sources give to nets.
     """
 
     cells: tuple[Cell, ...]
     inputs: Mapping[str, tuple[Net, ...]]
     outputs: Mapping[str, tuple[Net, ...]]
+    names: Mapping[Net, str] = field(default_factory=dict)
 
     @cached_property
     def types(self) -> Counter[str]:
@@ -60,6 +62,11 @@ class Netlist:
     def count(self, prefix: str) -> int:
         """Return how many cells have a type that begins with `prefix`."""
         return sum(count for name, count in self.types.items() if name.startswith(prefix))
+
+    def title(self, cell: Cell) -> str:
+        """Return the name of the first named net that a cell drives, or else the cell's own."""
+        driven = (net for nets in cell.outputs.values() for net in nets)
+        return next((self.names[net] for net in driven if net in self.names), cell.name)
 
     @cached_property
     def driver(self) -> Mapping[Net, Pin]:
@@ -102,7 +109,17 @@ def read_netlist(path: Path, top: str) -> Netlist:
         }
         for direction in ("input", "output")
     }
-    return Netlist(cells=cells, inputs=ports["input"], outputs=ports["output"])
+    return Netlist(cells=cells, inputs=ports["input"], outputs=ports["output"], names=_names(module["netnames"]))
+
+
+def _names(nets: Mapping[str, Any]) -> dict[Net, str]:
+    """Return the shortest name of each net; those that Yosys made up are hidden."""
+    names: dict[Net, str] = {}
+    shown = {name: data["bits"] for name, data in nets.items() if not data["hide_name"]}
+    for name, bits in sorted(shown.items(), key=lambda item: (len(item[0]), item[0])):
+        for at, net in enumerate(bits):
+            names.setdefault(net, name if len(bits) == 1 else f"{name}[{at}]")
+    return names
 
 
 def _cell(name: str, data: Mapping[str, Any]) -> Cell:

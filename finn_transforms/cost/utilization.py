@@ -15,8 +15,8 @@ class CriticalPath:
         delay_ns: Nanoseconds from clock edge to clock edge.
         lut_levels: LUTs, distributed memories and wide multiplexers on it.
         carry_bits: Bits of carry chains it runs through.
-        start: Where it begins, an instance or a port.
-        end: Where it ends, an instance or a port.
+        start: Where it begins: a port, or what a register or memory drives.
+        end: Where it ends, named the same way.
     """
 
     delay_ns: float

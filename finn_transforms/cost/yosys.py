@@ -75,7 +75,8 @@ class Yosys:
     @property
     def recipe(self) -> list[str]:
         """Everything besides sources and version that its result depends on."""
-        return [*self._read("top", []), *self._full("top"), "lean", *self._lean("top"), *_technology_maps().values()]
+        lean = self._lean("top") if self.lean else []
+        return [*self._read("top", []), *self._full("top"), "lean", *lean, *_technology_maps().values()]
 
     def run(self, top: str, sources: Mapping[str, str], folder: Path) -> Utilization:
         """Synthesise in a folder that holds the sources.
@@ -97,7 +98,7 @@ class Yosys:
                 raise ToolFailure(f"takes longer than {self.timeout_s} s") from error
         if done.returncode != 0:
             said = (folder / LOG).read_text(encoding="utf-8", errors="replace").splitlines()
-            errors = [line.strip() for line in said if re.search(r"^ERROR|\berror: ", line)] or said[-3:]
+            errors = [line.strip() for line in said if re.search(r"\berror: ", line, re.IGNORECASE)] or said[-3:]
             raise ToolFailure(f"ends with status {done.returncode}: {' | '.join(errors[:4])}")
         try:
             return self._count(top, read_netlist(folder / NETLIST_JSON, top))

@@ -1,0 +1,40 @@
+"""Netlists written by hand, cell by cell."""
+
+from finn_transforms.cost.netlist import Cell, Net, Netlist
+
+
+def lut(name: str, reads: list[Net], drives: Net) -> Cell:
+    inputs = {f"I{index}": (net,) for index, net in enumerate(reads)}
+    return Cell(name=name, type=f"LUT{len(reads)}", parameters={}, inputs=inputs, outputs={"O": (drives,)})
+
+
+def register(name: str, reads: Net, drives: Net) -> Cell:
+    inputs: dict[str, tuple[Net, ...]] = {"C": (1,), "CE": ("1",), "R": ("0",), "D": (reads,)}
+    return Cell(name=name, type="FDRE", parameters={}, inputs=inputs, outputs={"Q": (drives,)})
+
+
+def carry(name: str, select: list[Net], data: list[Net], *, begin: Net = "0", first: int = 1000) -> Cell:
+    """Return a CARRY4 that drives O on nets from `first` on and CO on nets from `first` + 4 on."""
+    return Cell(
+        name=name,
+        type="CARRY4",
+        parameters={},
+        inputs={"S": tuple(select), "DI": tuple(data), "CI": (begin,), "CYINIT": ("0",)},
+        outputs={"O": tuple(range(first, first + 4)), "CO": tuple(range(first + 4, first + 8))},
+    )
+
+
+def shift_register(name: str, reads: Net, drives: Net, *, address: Net = "1") -> Cell:
+    inputs: dict[str, tuple[Net, ...]] = {"CLK": (1,), "CE": ("1",), "D": (reads,)}
+    inputs |= {f"A{index}": (address,) for index in range(4)}
+    return Cell(name=name, type="SRL16E", parameters={}, inputs=inputs, outputs={"Q": (drives,)})
+
+
+def netlist(
+    *cells: Cell, inputs: dict[str, list[Net]] | None = None, outputs: dict[str, list[Net]] | None = None
+) -> Netlist:
+    return Netlist(
+        cells=cells,
+        inputs={name: tuple(nets) for name, nets in (inputs or {}).items()},
+        outputs={name: tuple(nets) for name, nets in (outputs or {}).items()},
+    )
