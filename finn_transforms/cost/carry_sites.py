@@ -120,7 +120,7 @@ def pack_carries(netlist: Netlist) -> CarryPacking:
 def _chains(cells: Iterable[Cell]) -> Iterator[list[tuple[Net, Net]]]:
     """Yield S and DI of the bits of every carry chain, lowest first."""
     blocks = [cell for cell in cells if cell.type in ("CARRY4", "CARRY8")]
-    after = {cell.inputs["CI"][0]: cell for cell in blocks if isinstance(cell.inputs["CI"][0], int)}
+    after: dict[Net, Cell] = {cell.inputs["CI"][0]: cell for cell in blocks if isinstance(cell.inputs["CI"][0], int)}
     ends = {cell.outputs["CO"][-1] for cell in blocks if "CO" in cell.outputs}
     for cell in blocks:
         if cell.inputs["CI"][0] in ends:

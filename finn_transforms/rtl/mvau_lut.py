@@ -12,6 +12,7 @@ import numpy as np
 from qonnx.core.datatype import BaseDataType
 
 from finn_transforms.ops.hardware import mvau
+from finn_transforms.rtl.constant_matrix import ConstantMatrix
 from finn_transforms.rtl.memory import RamStyle, ReadOnlyMemory
 from finn_transforms.rtl.streams import Integers, Stream
 from finn_transforms.rtl.unit import RtlUnit
@@ -30,7 +31,9 @@ LIBRARY = (
 BUFFER_BLOCK_DEPTH = 512
 """Words of an input vector from which on it is kept in block RAM."""
 
-WeightSource = Literal["memory", "stream"]
+UNROLLED_LIBRARY = ("bfx_unrolled.sv", "bfx_adder_tree.sv", "bfx_shift_tree.sv")
+
+WeightSource = Literal["memory", "stream", "constant"]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -52,8 +55,8 @@ class MvauLut(RtlUnit):
         weight_type: Data type of a weight.  Where both are ``BIPOLAR`` equal signs are counted, as in FINN.
         accumulator_type: Integer type of P bits; sums that do not fit wrap.
         weights: integers, (MW, MH) as FINN's initializer; None where they are streamed.
-        weight_source: ``memory``, or ``stream``: ``in1_V``, PE * SIMD weights per beat in FINN's order, for every
-            vector anew.
+        weight_source: ``memory``; ``stream``: ``in1_V``, PE * SIMD weights per beat in FINN's order, for every vector
+            anew; ``constant``: built into the adders, for NF = SF = 1.
         ram_style: Memory of the weights, see `ReadOnlyMemory`.
         num_vectors: Shape of a frame without its channels.
         xnor: FINN's ``binaryXnorMode``: ``BINARY`` inputs and weights that stand for -1 and 1.
@@ -146,6 +149,8 @@ class MvauLut(RtlUnit):
 
     def sources(self) -> Mapping[str, str]:
         """Return the wrapper with the weights, and the library modules."""
+        if self.weight_source == "constant":
+            return files_of(self.name, module(self, self._constant_body()), UNROLLED_LIBRARY)
         return files_of(self.name, module(self, self._body()), LIBRARY)
 
     def cycles(self) -> int:
@@ -213,6 +218,43 @@ class MvauLut(RtlUnit):
         }
         return [*lines, instance("bfx_mvau", parameters, pins)]
 
+    @cached_property
+    def constant_matrix(self) -> ConstantMatrix:
+        """The layer as a matrix of constants for its inputs' bits read as unsigned numbers (signed: top bit inverted).
+
+        Raises:
+            ValueError: the weights are streamed.
+        """
+        if self.weights is None:
+            raise ValueError(f"{self.name}: expected weights that are known, found a stream; give weights")
+        bits = int(self.input_type.bitwidth())
+        weights = 2 * self.weights - 1 if self.xnor else self.weights
+        if self._counts:
+            coefficients, offsets = weights, (weights < 0).sum(axis=0)
+        elif self.input_type.name == "BIPOLAR":
+            coefficients, offsets = 2 * weights, -weights.sum(axis=0)
+        else:
+            coefficients, offsets = weights, weights.sum(axis=0) * (-1 << bits - 1 if self.input_type.min() < 0 else 0)
+        return ConstantMatrix(coefficients=coefficients, offsets=offsets, width=bits, bits=self.accumulator_bits)
+
+    @property
+    def _counts(self) -> bool:
+        return self.xnor or self.input_type.name == self.weight_type.name == "BIPOLAR"
+
+    def _constant_body(self) -> list[str]:
+        matrix = self.constant_matrix
+        bits = int(self.input_type.bitwidth())
+        is_signed = self.input_type.name != "BIPOLAR" and self.input_type.min() < 0
+        inverted = sum(1 << (place * bits + bits - 1) for place in range(self.mw)) if is_signed else 0
+        handshake = {key: value for key, value in one_to_one().items() if not key.endswith("_data")}
+        return [
+            "wire advance;",
+            instance("bfx_unrolled", {"DEPTH": matrix.depth}, {"en": "advance", **handshake}),
+            f"wire [{self.mw * bits - 1}:0] vector = in0_data ^ {self.mw * bits}'h{inverted:x};",
+            *matrix.lines("vector", "sums", "advance"),
+            "assign out0_data = sums;",
+        ]
+
     def _check_type(self, field: str) -> None:
         data_type: BaseDataType = getattr(self, field)
         bits = int(data_type.bitwidth())
@@ -224,9 +266,15 @@ class MvauLut(RtlUnit):
             )
 
     def _check_weights(self) -> None:
-        if self.weight_source not in ("memory", "stream"):
+        if self.weight_source not in ("memory", "stream", "constant"):
             raise ValueError(
-                f"{self.name}: expected weight_source 'memory' or 'stream', found {self.weight_source!r}; choose one"
+                f"{self.name}: expected weight_source 'memory', 'stream' or 'constant', found {self.weight_source!r}; "
+                "choose one"
+            )
+        if self.weight_source == "constant" and self.synapse_fold * self.neuron_fold > 1:
+            raise ValueError(
+                f"{self.name}: expected PE = {self.mh} and SIMD = {self.mw} for constant weights, found {self.pe} and "
+                f"{self.simd}; unroll the layer or keep the weights in memory"
             )
         if (self.weights is None) != (self.weight_source == "stream"):
             raise ValueError(

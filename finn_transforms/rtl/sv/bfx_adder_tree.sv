@@ -1,12 +1,14 @@
 // Sum of N unsigned operands, each at most MAX, modulo 2^OW.
 //
 // Adders of three operands: a LUT6 computes parity and majority of three bits and the carry chain adds both, so that
-// a third operand takes no more LUTs than a second one. A register behind each level; latency: levels of 3 to 1.
+// a third operand takes no more LUTs than a second one. A register behind each level; latency: levels of 3 to 1, or LEVELS
+// where that is more.
 module bfx_adder_tree #(
     parameter int N = 9,
     parameter int W = 4,
     parameter longint unsigned MAX = 15,
-    parameter int OW = 8
+    parameter int OW = 8,
+    parameter int LEVELS = 0
 ) (
     input wire clk,
     input wire en,
@@ -20,7 +22,7 @@ module bfx_adder_tree #(
   endfunction
 
   generate
-    if (N == 1) begin : g_one
+    if (N == 1 && LEVELS <= 0) begin : g_one
       wire unused = &{1'b0, clk, en};
       assign y = OW'(x[0]);
     end else begin : g_level
@@ -40,7 +42,7 @@ module bfx_adder_tree #(
         end
         assign sums[g] = GW'(sum);
       end
-      bfx_adder_tree #(.N(GROUPS), .W(GW), .MAX(3 * MAX), .OW(OW)) i_rest (
+      bfx_adder_tree #(.N(GROUPS), .W(GW), .MAX(3 * MAX), .OW(OW), .LEVELS(LEVELS - 1)) i_rest (
           .clk,
           .en,
           .x(sums),

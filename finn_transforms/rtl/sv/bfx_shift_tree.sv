@@ -6,7 +6,8 @@ module bfx_shift_tree #(
     parameter int N = 4,
     parameter int OW = 12,
     parameter bit [N-1:0][31:0] WIDTH = '{default: 8},
-    parameter bit [N-1:0][31:0] SHIFT = '0
+    parameter bit [N-1:0][31:0] SHIFT = '0,
+    parameter int LEVELS = 0
 ) (
     input wire clk,
     input wire en,
@@ -41,11 +42,11 @@ module bfx_shift_tree #(
   endfunction
 
   generate
-    if (N == 1) begin : g_one
+    if (N == 1 && LEVELS <= 0) begin : g_one
       wire unused = &{1'b0, clk, en};
       assign y[0] = x[0] << SHIFT[0];
       assign y[1] = '0;
-    end else if (N == 2) begin : g_two
+    end else if (N == 2 && LEVELS <= 0) begin : g_two
       wire unused = &{1'b0, clk, en};
       assign y[0] = x[0] << SHIFT[0];
       assign y[1] = x[1] << SHIFT[1];
@@ -71,7 +72,7 @@ module bfx_shift_tree #(
           assign sums[g] = OW'(held);
         end
       end
-      bfx_shift_tree #(.N(M), .OW(OW), .WIDTH(next_width()), .SHIFT(next_shift())) i_rest (
+      bfx_shift_tree #(.N(M), .OW(OW), .WIDTH(next_width()), .SHIFT(next_shift()), .LEVELS(LEVELS - 1)) i_rest (
           .clk,
           .en,
           .x(sums),
