@@ -58,7 +58,12 @@ def main(family: str = "xcup", table: bool = True) -> None:
         row = [sites("planes3", min(weight_bits, n), max(weight_bits, n), 16, family)["lut"] for n in range(1, 9)]
         print(f"planes3, M = {weight_bits}, N = 1..8, SIMD 16: {row}", flush=True)
         planes.append(row)
-    figures = {"tool": Yosys(family=family).version, "family": family, "compared": compared, "planes3_simd16_m_by_n": planes}
+    figures = {
+        "tool": Yosys(family=family).version,
+        "family": family,
+        "compared": compared,
+        "planes3_simd16_m_by_n": planes,
+    }
     record(RESULTS / "cost" / "multiplier_styles.json", figures)
 
 

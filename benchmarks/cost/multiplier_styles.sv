@@ -97,11 +97,13 @@ module style_dot #(
             end
             logic [P-b-1:0] sum;
             style_tree #(.COUNT((SIMD + 1) / 2), .W(N + 2), .OW(P - b)) i_tree (.clk, .x(pairs), .y(sum));
-            assign planes[b] = b == M - 1 ? P'(-(P'(sum) << b)) : P'(sum) << b;
+            // The top plane counts negative: its complement, and 1 for each of 4 words.
+            wire [P-b-1:0] signs = b == M - 1 ? ~sum : sum;
+            assign planes[b] = P'(signs) << b;
         end
         logic [P-1:0] total;
         style_tree #(.COUNT(M), .W(P), .OW(P)) i_planes (.clk, .x(planes), .y(total));
-        always_ff @(posedge clk) y <= (first ? '0 : y) + total;
+        always_ff @(posedge clk) y <= (first ? P'(4 << (M - 1)) : y) + total;
     end else begin : g_products
         logic [SIMD-1:0][M+N-1:0] products;
         logic [SIMD-1:0][W-1:0] kept;

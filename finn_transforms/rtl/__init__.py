@@ -12,13 +12,13 @@ if TYPE_CHECKING:
     from finn_transforms.rtl.elementwise import Elementwise
     from finn_transforms.rtl.fifo import Fifo
     from finn_transforms.rtl.global_sum import GlobalSum
+    from finn_transforms.rtl.memory import ReadOnlyMemory
+    from finn_transforms.rtl.mvau_lut import MvauLut
     from finn_transforms.rtl.pixel_padding import PixelPadding
     from finn_transforms.rtl.pool import Pool
     from finn_transforms.rtl.split import Split
     from finn_transforms.rtl.thresholding import Thresholding
     from finn_transforms.rtl.upsample import Upsample
-    from finn_transforms.rtl.memory import ReadOnlyMemory
-    from finn_transforms.rtl.mvau_lut import MvauLut
     from finn_transforms.rtl.width_converter import WidthConverter
 
 __all__ = [
@@ -27,9 +27,9 @@ __all__ = [
     "Elementwise",
     "Fifo",
     "GlobalSum",
+    "MvauLut",
     "PixelPadding",
     "Pool",
-    "MvauLut",
     "ReadOnlyMemory",
     "RtlUnit",
     "Split",

@@ -171,7 +171,9 @@ def _pool(layer: PoolParams, _node: ir.Node, name: str) -> RtlUnit:
 def _stream(layer: StreamParams, node: ir.Node, name: str) -> RtlUnit:
     kind = "Elementwise" if layer.kind in _OPERATIONS else layer.kind
     if kind not in _STREAMS:
-        raise NoUnitError(f"expected one of {', '.join((*_OPERATIONS, *_STREAMS))}, found {layer.kind}; run it on the host")
+        raise NoUnitError(
+            f"expected one of {', '.join((*_OPERATIONS, *_STREAMS))}, found {layer.kind}; run it on the host"
+        )
     return _STREAMS[kind](layer, node, name)
 
 

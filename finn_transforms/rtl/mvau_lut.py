@@ -15,6 +15,7 @@ from finn_transforms.ops.hardware import mvau
 from finn_transforms.rtl.constant_matrix import ConstantMatrix
 from finn_transforms.rtl.memory import RamStyle, ReadOnlyMemory
 from finn_transforms.rtl.streams import Integers, Stream
+from finn_transforms.rtl.thresholding import Search, Thresholding
 from finn_transforms.rtl.unit import RtlUnit
 from finn_transforms.rtl.wrapper import files_of, instance, module, one_to_one
 
@@ -34,6 +35,15 @@ BUFFER_BLOCK_DEPTH = 512
 UNROLLED_LIBRARY = ("bfx_unrolled.sv", "bfx_adder_tree.sv", "bfx_shift_tree.sv")
 
 WeightSource = Literal["memory", "stream", "constant"]
+
+
+_SUMS_OUT = {
+    **one_to_one(("in",)),
+    "out_data": "sums_data",
+    "out_valid": "sums_valid",
+    "out_ready": "sums_ready",
+}
+_PASS = ("assign out0_valid = sums_valid;", "assign sums_ready = out0_ready;")
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -59,6 +69,11 @@ class MvauLut(RtlUnit):
             anew; ``constant``: built into the adders, for NF = SF = 1.
         ram_style: Memory of the weights, see `ReadOnlyMemory`.
         num_vectors: Shape of a frame without its channels.
+        thresholds: integers, (MH or 1, steps), ascending: outputs are how many of them a sum reaches, found by a
+            `Thresholding` behind the sums; None for the sums themselves.
+        output_type: Data type of an output; the accumulator's by default, a wider one extends the sums.
+        bias: Added to the counts (``ActVal``).
+        search: How thresholds are searched, ``binary`` or ``parallel``.
         xnor: FINN's ``binaryXnorMode``: ``BINARY`` inputs and weights that stand for -1 and 1.
 
     Raises:
@@ -77,6 +92,10 @@ class MvauLut(RtlUnit):
     weight_source: WeightSource = "memory"
     ram_style: RamStyle = "auto"
     num_vectors: tuple[int, ...] = (1,)
+    thresholds: Integers | None = None
+    output_type: BaseDataType | None = None
+    bias: int = 0
+    search: Search = "binary"
     xnor: bool = False
 
     def __post_init__(self) -> None:
@@ -91,6 +110,7 @@ class MvauLut(RtlUnit):
                 f"{self.weight_type.name}; leave xnor out"
             )
         self._check_weights()
+        self._check_output()
 
     @property
     def synapse_fold(self) -> int:
@@ -120,12 +140,30 @@ class MvauLut(RtlUnit):
 
     @property
     def outputs(self) -> tuple[Stream, ...]:
-        """The sums."""
+        """The sums, or the counts of thresholds."""
         beats = self.neuron_fold * prod(self.num_vectors)
-        return (Stream(name="out0_V", data_type=self.accumulator_type, elements=self.pe, beats=beats),)
+        data_type = self.accumulator_type if self.output_type is None else self.output_type
+        return (Stream(name="out0_V", data_type=data_type, elements=self.pe, beats=beats),)
+
+    @cached_property
+    def activation(self) -> Thresholding | None:
+        """What counts the thresholds, None where there are none."""
+        if self.thresholds is None:
+            return None
+        return Thresholding(
+            name=f"{self.name}_thresholds",
+            channels=self.mh,
+            pe=self.pe,
+            thresholds=self.thresholds,
+            input_type=self.accumulator_type,
+            output_type=self.accumulator_type if self.output_type is None else self.output_type,
+            bias=self.bias,
+            num_vectors=self.num_vectors,
+            search=self.search,
+        )
 
     def golden(self, *inputs: Integers) -> tuple[Integers, ...]:
-        """Return the exact sums, whether they fit P bits or not."""
+        """Return the exact sums, whether they fit P bits or not, or their thresholds counted."""
         vectors = np.asarray(inputs[0]).reshape(-1, self.mw)
         frames = np.shape(inputs[0])[0]
         if self.weights is not None:
@@ -135,7 +173,8 @@ class MvauLut(RtlUnit):
             sums = np.concatenate(
                 [self._sums(vector[np.newaxis], matrix) for vector, matrix in zip(vectors, matrices, strict=True)]
             )
-        return (sums.reshape(frames, -1, self.pe),)
+        sums = sums.reshape(frames, -1, self.pe)
+        return (sums,) if self.activation is None else self.activation.golden(sums)
 
     def words_of(self, weights: Integers) -> Integers:
         """Return a matrix (MW, MH) in the order of the weight memory and stream, (NF * SF, PE * SIMD)."""
@@ -150,8 +189,11 @@ class MvauLut(RtlUnit):
     def sources(self) -> Mapping[str, str]:
         """Return the wrapper with the weights, and the library modules."""
         if self.weight_source == "constant":
-            return files_of(self.name, module(self, self._constant_body()), UNROLLED_LIBRARY)
-        return files_of(self.name, module(self, self._body()), LIBRARY)
+            body, library = self._constant_body(), UNROLLED_LIBRARY
+        else:
+            body, library = self._body(), LIBRARY
+        behind = {} if self.activation is None else self.activation.sources()
+        return {**files_of(self.name, module(self, [*body, *self._output_lines()]), library), **behind}
 
     def cycles(self) -> int:
         """Return a cycle per word of weights and vector."""
@@ -209,7 +251,7 @@ class MvauLut(RtlUnit):
         else:
             lines = ["wire advance, unread; wire unused = &{1'b0, unread};", *memory.lines("advance")]
         pins = {
-            **one_to_one(),
+            **_SUMS_OUT,
             "weights": "in1_data" if memory is None else "weights",
             "weights_valid": "in1_valid" if memory is None else "1'b1",
             "weights_ready": "in1_ready" if memory is None else "unread",
@@ -246,14 +288,30 @@ class MvauLut(RtlUnit):
         bits = int(self.input_type.bitwidth())
         is_signed = self.input_type.name != "BIPOLAR" and self.input_type.min() < 0
         inverted = sum(1 << (place * bits + bits - 1) for place in range(self.mw)) if is_signed else 0
-        handshake = {key: value for key, value in one_to_one().items() if not key.endswith("_data")}
+        handshake = {key: value for key, value in _SUMS_OUT.items() if not key.endswith("_data")}
         return [
             "wire advance;",
             instance("bfx_unrolled", {"DEPTH": matrix.depth}, {"en": "advance", **handshake}),
             f"wire [{self.mw * bits - 1}:0] vector = in0_data ^ {self.mw * bits}'h{inverted:x};",
-            *matrix.lines("vector", "sums", "advance"),
-            "assign out0_data = sums;",
+            *matrix.lines("vector", "products", "advance"),
+            "assign sums_data = products;",
         ]
+
+    def _output_lines(self) -> list[str]:
+        """Return what is between the sums and the output."""
+        p = self.accumulator_bits
+        declared = f"wire [{self.pe * p - 1}:0] sums_data; wire sums_valid, sums_ready;"
+        if self.activation is None:
+            fill = self.outputs[0].element_bits - p
+            sign = self.accumulator_type.min() < 0
+            fields = []
+            for top in range(self.pe * p - 1, -1, -p):
+                upper = f"{{{fill}{{sums_data[{top}]}}}}" if sign else f"{fill}'b0"
+                fields.append(f"{upper}, sums_data[{top}:{top + 1 - p}]")
+            data = "sums_data" if fill == 0 else "{" + ", ".join(fields) + "}"
+            return [declared, f"assign out0_data = {data};", *_PASS]
+        inside, outside = self.activation.inputs[0], self.activation.outputs[0]
+        return [declared, *_activation_lines(self.activation.name, inside, outside)]
 
     def _check_type(self, field: str) -> None:
         data_type: BaseDataType = getattr(self, field)
@@ -263,6 +321,19 @@ class MvauLut(RtlUnit):
             raise ValueError(
                 f"{self.name}: expected {field} to be an integer type of at most {most} bits, found {data_type.name}; "
                 "requantize the layer"
+            )
+
+    def _check_output(self) -> None:
+        if self.thresholds is not None:
+            self.activation  # noqa: B018 - checks the thresholds
+            return
+        if self.bias:
+            raise ValueError(f"{self.name}: expected a bias of 0 without thresholds, found {self.bias}; drop it")
+        wide = self.output_type
+        if wide is not None and (not wide.is_integer() or int(wide.bitwidth()) < self.accumulator_bits):
+            raise ValueError(
+                f"{self.name}: expected an output type of at least {self.accumulator_bits} bits, found {wide.name}; "
+                "leave it out, or give thresholds"
             )
 
     def _check_weights(self) -> None:
@@ -296,3 +367,22 @@ class MvauLut(RtlUnit):
             )
         weights.flags.writeable = False
         object.__setattr__(self, "weights", weights)
+
+
+def _activation_lines(name: str, inside: Stream, outside: Stream) -> list[str]:
+    """Return an instance of a layer between ``sums`` and ``out0``."""
+    fill, rest = inside.tdata_bits - inside.bits, outside.tdata_bits - outside.bits
+    data = f"{{{fill}'b0, sums_data}}" if fill else "sums_data"
+    lines = [f"wire [{outside.tdata_bits - 1}:0] found;", f"assign out0_data = found[{outside.bits - 1}:0];"]
+    if rest:
+        lines.append(f"wire unused_found = &{{1'b0, found[{outside.tdata_bits - 1}:{outside.bits}]}};")
+    pins = {
+        "in0_V_tdata": data,
+        "in0_V_tvalid": "sums_valid",
+        "in0_V_tready": "sums_ready",
+        "out0_V_tdata": "found",
+        "out0_V_tvalid": "out0_valid",
+        "out0_V_tready": "out0_ready",
+    }
+    connected = ", ".join(f".{pin}({wire})" for pin, wire in pins.items())
+    return [*lines, f"{name} activation (.ap_clk, .ap_rst_n, {connected});"]

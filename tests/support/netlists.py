@@ -3,9 +3,12 @@
 from finn_transforms.cost.netlist import Cell, Net, Netlist
 
 
-def lut(name: str, reads: list[Net], drives: Net) -> Cell:
+def lut(name: str, reads: list[Net], drives: Net, table: int | None = None) -> Cell:
+    """Return a LUT, the conjunction of what it reads unless another table is given."""
     inputs = {f"I{index}": (net,) for index, net in enumerate(reads)}
-    return Cell(name=name, type=f"LUT{len(reads)}", parameters={}, inputs=inputs, outputs={"O": (drives,)})
+    size = 1 << len(reads)
+    init = f"{1 << (size - 1) if table is None else table:0{size}b}"
+    return Cell(name=name, type=f"LUT{len(reads)}", parameters={"INIT": init}, inputs=inputs, outputs={"O": (drives,)})
 
 
 def register(name: str, reads: Net, drives: Net) -> Cell:
