@@ -9,6 +9,9 @@ import numpy as np
 
 from finn_transforms.rtl.streams import Integers
 
+LITERAL_BITS = 1 << 14
+"""Bits of the parts of a long constant."""
+
 LUT_INPUTS, CARRY_INPUTS = 6, 5
 """Inputs of a LUT with one output and of one with two, as a carry bit takes it."""
 
@@ -102,7 +105,7 @@ def table(node: Comparison, entry_bits: int, *, block: bool = False) -> Integers
     Args:
         node: The comparison.
         entry_bits: Bits per entry, zeros above those compared.
-        block: Whether the table is for a block RAM: in plain order.
+        block: Whether the table is for a block RAM: word by word, in plain order.
 
     Returns:
         Zeros and ones, (entry_bits * places,), places the number of entries filled up to a power of two.
@@ -118,10 +121,15 @@ def table(node: Comparison, entry_bits: int, *, block: bool = False) -> Integers
             turned = sum(((places >> level) & 1) << ((index + level * step) % width) for level in range(width))
             column = column[turned]
         bits[index] = column
-    return bits.reshape(-1)
+    return (bits.T if block else bits).reshape(-1)
 
 
 def literal(values: Iterable[int], bits: int) -> str:
-    """Return a SystemVerilog literal with the first value in the lowest bits."""
-    fields = [format(int(value), f"0{bits}b") for value in values]
-    return f"{len(fields) * bits}'h{int(''.join(reversed(fields)), 2):x}"
+    """Return a SystemVerilog constant with the first value in the lowest bits.
+
+    A long one is a concatenation: Verilator takes numbers of at most 65,536 bits.
+    """
+    digits = "".join(reversed([format(int(value), f"0{bits}b") for value in values]))
+    chunks = [digits[start : start + LITERAL_BITS] for start in range(0, len(digits), LITERAL_BITS)]
+    parts = [f"{len(chunk)}'h{int(chunk, 2):x}" for chunk in chunks]
+    return parts[0] if len(parts) == 1 else "{" + ", ".join(parts) + "}"

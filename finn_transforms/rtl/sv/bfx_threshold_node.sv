@@ -1,8 +1,8 @@
-// A comparison of a value with one of DEPTH thresholds.
+// A comparison of a value, its highest bit flipped with FLIP, with one of DEPTH thresholds.
 //
 // The thresholds have the lowest DROP bits of the value taken off and BITS bits left. TABLE has them bit by bit, each bit
-// for 2 ** ADDRESS_BITS addresses, in the order that the multiplexers of that bit need; with BLOCK in plain order. Then
-// they come from block RAM, a cycle after their address: the value has to come as late.
+// for 2 ** ADDRESS_BITS addresses, in the order that the multiplexers of that bit need. With BLOCK it has them word by
+// word, ENTRY bits each; they come from block RAM, a cycle after their address: the value has to come as late.
 module bfx_threshold_node #(
     parameter int unsigned VALUE_BITS = 8,
     parameter int unsigned DEPTH = 1,
@@ -13,6 +13,7 @@ module bfx_threshold_node #(
     parameter int unsigned BITS = VALUE_BITS,
     parameter int unsigned GROUP = 2,
     parameter bit STRICT = 1'b0,
+    parameter bit FLIP = 1'b0,
     parameter bit BLOCK = 1'b0
 ) (
     input wire clk,
@@ -21,7 +22,7 @@ module bfx_threshold_node #(
     input wire [VALUE_BITS-1:0] value,
     output wire reached
 );
-    wire [VALUE_BITS:0] extended = {1'b0, value};
+    wire [VALUE_BITS:0] extended = {1'b0, value} ^ ((VALUE_BITS + 1)'(FLIP) << (VALUE_BITS - 1));
     logic [BITS-1:0] threshold;
     wire unused = &{1'b0, clk, enable, address, extended};
 
@@ -30,9 +31,12 @@ module bfx_threshold_node #(
     end else if (BLOCK) begin : gen_block
         (* ram_style = "block" *)
         logic [BITS-1:0] memory[DEPTH];
-        initial begin
-            for (int unsigned i = 0; i < DEPTH; i++)
-                for (int unsigned j = 0; j < BITS; j++) memory[i][j] = TABLE[j*2**ADDRESS_BITS+i];
+        // Part by part, since tools limit how far they unroll a loop.
+        for (genvar part = 0; part < DEPTH; part += 1024) begin : gen_part
+            initial begin
+                for (int unsigned i = part; i < (part + 1024 < DEPTH ? part + 1024 : DEPTH); i++)
+                    memory[i] = TABLE[i*ENTRY+:BITS];
+            end
         end
         always_ff @(posedge clk) if (enable) threshold <= memory[address];
     end else begin : gen_distributed

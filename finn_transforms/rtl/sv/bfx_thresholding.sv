@@ -1,6 +1,6 @@
 // Thresholding: how many thresholds of its channel each value reaches, as a code of CODE_BITS bits per lane.
 //
-// Values are unsigned, or signed with FLIP_IN, which are compared as unsigned ones after flipping their highest bit;
+// Values are unsigned, or signed with FLIP_IN, which are compared as unsigned ones with the highest bit flipped;
 // FLIP_OUT does the same to the codes. SETS beats go through the channels. The pipeline moves unless the word in
 // `held` waits: ready and the clock enable are registers, and out_data is one multiplexer behind registers.
 module bfx_thresholding #(
@@ -39,23 +39,17 @@ module bfx_thresholding #(
     wire unused = &{1'b0, last};
     bfx_counter #(.SIZE(SETS)) channels (.clk, .rst_n, .step(in_valid && ready), .count(set), .last);
 
-    logic [LANES*VALUE_BITS-1:0] values;
-    always_comb begin
-        values = in_data;
-        for (int unsigned i = 0; i < LANES; i++) values[(i+1)*VALUE_BITS-1] ^= FLIP_IN;
-    end
-
     wire [LANES*CODE_BITS-1:0] codes;
     if (PARALLEL) begin : gen_parallel
         bfx_thresholding_parallel #(
-            .LANES(LANES), .VALUE_BITS(VALUE_BITS), .CODE_BITS(CODE_BITS), .SETS(SETS), .ENTRY(ENTRY), .TABLE(TABLE),
+            .LANES(LANES), .VALUE_BITS(VALUE_BITS), .CODE_BITS(CODE_BITS), .SETS(SETS), .FLIP(FLIP_IN), .ENTRY(ENTRY), .TABLE(TABLE),
             .DROPS(DROPS), .WIDTHS(WIDTHS), .GROUPS(GROUPS), .STRICTS(STRICTS)
-        ) search (.clk, .enable(ready), .set, .values, .codes);
+        ) search (.clk, .enable(ready), .set, .values(in_data), .codes);
     end else begin : gen_binary
         bfx_thresholding_binary #(
-            .LANES(LANES), .VALUE_BITS(VALUE_BITS), .STAGES(CODE_BITS), .SETS(SETS), .ENTRY(ENTRY), .TABLE(TABLE),
+            .LANES(LANES), .VALUE_BITS(VALUE_BITS), .STAGES(CODE_BITS), .SETS(SETS), .FLIP(FLIP_IN), .ENTRY(ENTRY), .TABLE(TABLE),
             .DROPS(DROPS), .WIDTHS(WIDTHS), .GROUPS(GROUPS), .STRICTS(STRICTS), .BLOCKS(BLOCKS)
-        ) search (.clk, .enable(ready), .set, .values, .codes);
+        ) search (.clk, .enable(ready), .set, .values(in_data), .codes);
     end
 
     logic [Latency-1:0] valid;

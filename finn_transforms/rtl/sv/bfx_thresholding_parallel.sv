@@ -7,6 +7,7 @@ module bfx_thresholding_parallel #(
     parameter int unsigned VALUE_BITS = 8,
     parameter int unsigned CODE_BITS = 4,
     parameter int unsigned SETS = 1,
+    parameter bit FLIP = 1'b0,
     parameter int unsigned ENTRY = VALUE_BITS + 1,
     parameter int unsigned STEPS = 2 ** CODE_BITS - 1,
     parameter logic [LANES*STEPS*2**$clog2(SETS)*ENTRY-1:0] TABLE = '0,
@@ -36,6 +37,7 @@ module bfx_thresholding_parallel #(
                 .DROP(32'(DROPS[Index*8+:8])),
                 .BITS(32'(WIDTHS[Index*8+:8])),
                 .GROUP(32'(GROUPS[Index*8+:8])),
+                .FLIP(FLIP),
                 .STRICT(STRICTS[Index])
             ) node (
                 .clk,

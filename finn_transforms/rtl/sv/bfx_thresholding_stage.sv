@@ -10,6 +10,7 @@ module bfx_thresholding_stage #(
     parameter int unsigned SETS = 1,
     parameter int unsigned ENTRY = VALUE_BITS + 1,
     parameter bit BLOCK = 1'b0,
+    parameter bit FLIP = 1'b0,
     parameter logic [LANES*(2**$clog2(SETS)<<PREFIX)*ENTRY-1:0] TABLE = '0,
     parameter logic [LANES*8-1:0] DROPS = '0,
     parameter logic [LANES*8-1:0] WIDTHS = '0,
@@ -64,6 +65,7 @@ module bfx_thresholding_stage #(
             .BITS(32'(WIDTHS[lane*8+:8])),
             .GROUP(32'(GROUPS[lane*8+:8])),
             .STRICT(STRICTS[lane]),
+            .FLIP(FLIP),
             .BLOCK(BLOCK)
         ) node (
             .clk, .enable, .address, .value(held_values[lane*VALUE_BITS+:VALUE_BITS]), .reached
