@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from finn_transforms.rtl.split import Split
     from finn_transforms.rtl.thresholding import Thresholding
     from finn_transforms.rtl.upsample import Upsample
+    from finn_transforms.rtl.vvau_lut import VvauLut
     from finn_transforms.rtl.width_converter import WidthConverter
 
 __all__ = [
@@ -36,6 +37,7 @@ __all__ = [
     "Stream",
     "Thresholding",
     "Upsample",
+    "VvauLut",
     "WidthConverter",
 ]
 
@@ -45,13 +47,14 @@ _MODULE_OF = {
     "Elementwise": "finn_transforms.rtl.elementwise",
     "Fifo": "finn_transforms.rtl.fifo",
     "GlobalSum": "finn_transforms.rtl.global_sum",
+    "MvauLut": "finn_transforms.rtl.mvau_lut",
     "PixelPadding": "finn_transforms.rtl.pixel_padding",
     "Pool": "finn_transforms.rtl.pool",
+    "ReadOnlyMemory": "finn_transforms.rtl.memory",
     "Split": "finn_transforms.rtl.split",
     "Thresholding": "finn_transforms.rtl.thresholding",
     "Upsample": "finn_transforms.rtl.upsample",
-    "MvauLut": "finn_transforms.rtl.mvau_lut",
-    "ReadOnlyMemory": "finn_transforms.rtl.memory",
+    "VvauLut": "finn_transforms.rtl.vvau_lut",
     "WidthConverter": "finn_transforms.rtl.width_converter",
 }
 

@@ -46,6 +46,16 @@ _SUMS_OUT = {
 _PASS = ("assign out0_valid = sums_valid;", "assign sums_ready = out0_ready;")
 
 
+def operand_parameters(prefix: str, data_type: BaseDataType, *, xnor: bool = False) -> dict[str, int | str]:
+    """Return the parameters of ``bfx_mvau`` that tell the bits of an operand and what they mean."""
+    is_signs = data_type.name == "BIPOLAR"
+    return {
+        f"{prefix}_BITS": int(data_type.bitwidth()),
+        f"{prefix}_SIGNED": int(not is_signs and data_type.min() < 0),
+        f"{prefix}_BIPOLAR": int(is_signs or xnor),
+    }
+
+
 @dataclass(frozen=True, kw_only=True, eq=False)
 class MvauLut(RtlUnit):
     """Multiplies a stream of vectors with a matrix, PE outputs of SIMD products per cycle, modulo 2^P.
@@ -225,19 +235,14 @@ class MvauLut(RtlUnit):
         return mvau(attributes, vectors, weights)
 
     def _body(self) -> list[str]:
-        signs_input, signs_weight = self.input_type.name == "BIPOLAR", self.weight_type.name == "BIPOLAR"
         parameters: dict[str, int | str] = {
             "SIMD": self.simd,
             "PE": self.pe,
             "SF": self.synapse_fold,
             "NF": self.neuron_fold,
             "P": self.accumulator_bits,
-            "WEIGHT_BITS": int(self.weight_type.bitwidth()),
-            "WEIGHT_SIGNED": int(not signs_weight and self.weight_type.min() < 0),
-            "WEIGHT_BIPOLAR": int(signs_weight or self.xnor),
-            "INPUT_BITS": int(self.input_type.bitwidth()),
-            "INPUT_SIGNED": int(not signs_input and self.input_type.min() < 0),
-            "INPUT_BIPOLAR": int(signs_input or self.xnor),
+            **operand_parameters("WEIGHT", self.weight_type, xnor=self.xnor),
+            **operand_parameters("INPUT", self.input_type, xnor=self.xnor),
             "STREAMED": int(self.weights is None),
             "BUFFER_STYLE": '"block"' if self.synapse_fold >= BUFFER_BLOCK_DEPTH else '"distributed"',
         }

@@ -4,6 +4,9 @@
 // they are taken. SF > 1: out_ready reaches no other signal within a cycle. SF = 1: it enables the pipeline, and with
 // NF = 1 it also makes in_ready (one LUT). Weights come `weights` words at a time: from a stream (STREAMED), where a word is
 // taken together with its inputs, or from a memory outside that is read at `address` when `advance` is set.
+//
+// SEPARATE: every dot product has inputs of its own, and the NF groups come one after the other, as a depthwise
+// convolution has it. A beat is then SIMD times PE inputs, those of all dot products first.
 module bfx_mvau #(
     parameter int SIMD = 4,
     parameter int PE = 2,
@@ -17,12 +20,13 @@ module bfx_mvau #(
     parameter bit INPUT_SIGNED = 0,
     parameter bit INPUT_BIPOLAR = 0,
     parameter bit STREAMED = 0,
+    parameter bit SEPARATE = 0,
     parameter BUFFER_STYLE = "distributed",
     parameter int ADDRESS_BITS = NF * SF > 1 ? $clog2(NF * SF) : 1
 ) (
     input wire clk,
     input wire rst_n,
-    input wire [SIMD*INPUT_BITS-1:0] in_data,
+    input wire [(SEPARATE ? PE : 1)*SIMD*INPUT_BITS-1:0] in_data,
     input wire in_valid,
     output wire in_ready,
     input wire [PE*SIMD*WEIGHT_BITS-1:0] weights,
@@ -70,12 +74,21 @@ module bfx_mvau #(
     localparam int Depth = plane_levels(W) + shift_levels(Kept + (Shared > 0 ? 1 : 0));
 
     wire en, leaves, wants;
-    wire [SIMD-1:0][INPUT_BITS-1:0] word;
+    localparam int Groups = SEPARATE ? PE : 1;
+    localparam int Repeats = SEPARATE ? 1 : NF;
+    wire [SIMD-1:0][Groups-1:0][INPUT_BITS-1:0] word;
+    wire [Groups-1:0][SIMD-1:0][INPUT_BITS-1:0] terms;
+    for (genvar g = 0; g < Groups; g++) begin : g_group
+        for (genvar s = 0; s < SIMD; s++) begin : g_term
+            assign terms[g][s] = word[s][g];
+        end
+    end
+    wire [(SF * Repeats > 1 ? $clog2(SF * Repeats) : 1)-1:0] number;
     wire word_valid, word_first, word_last;
     bfx_vector_feed #(
-        .WIDTH(SIMD * INPUT_BITS),
+        .WIDTH(Groups * SIMD * INPUT_BITS),
         .BEATS(SF),
-        .REPEATS(NF),
+        .REPEATS(Repeats),
         .RAM_STYLE(BUFFER_STYLE)
     ) i_feed (
         .clk,
@@ -87,12 +100,19 @@ module bfx_mvau #(
         .may_leave(!STREAMED || weights_valid),
         .leaves,
         .wants,
-        .number(address),
+        .number,
         .word,
         .word_valid,
         .first(word_first),
         .last(word_last)
     );
+    if (Repeats == NF) begin : g_address
+        assign address = number;
+    end else begin : g_groups
+        wire unused_last;
+        wire unused = &{1'b0, number, unused_last};
+        bfx_counter #(.SIZE(NF * SF)) i_address (.clk, .rst_n, .step(leaves), .count(address), .last(unused_last));
+    end
     assign advance = en;
     assign weights_ready = en && wants;
 
@@ -102,7 +122,7 @@ module bfx_mvau #(
         wire unused = &{1'b0, leaves};
         logic [PE*SIMD*WEIGHT_BITS-1:0] taken;
         always_ff @(posedge clk) if (en) taken <= weights;
-        if (NF > 1 && SF > 1) begin : g_later
+        if (Repeats > 1 && SF > 1) begin : g_later
             logic [PE*SIMD*WEIGHT_BITS-1:0] later;
             always_ff @(posedge clk) if (en) later <= taken;
             assign matrix = later;
@@ -128,32 +148,34 @@ module bfx_mvau #(
         end
     end
 
-    wire [(Shared > 0 ? Shared : 1)-1:0] shared;
-    if (Shared > 0) begin : g_shared
-        localparam int SW = SignsWeight ? W : 1;
-        localparam int Late = plane_levels(W) - plane_levels(SW);
-        logic [Late:0][Shared-1:0] sums;
-        bfx_plane #(
-            .SIMD(SIMD),
-            .W(SW),
-            .SIGNED(SignsWeight && INPUT_SIGNED),
-            .OW(Shared)
-        ) i_sum (
-            .clk,
-            .en,
-            .select('1),
-            .value(word),
-            .y(sums[0])
-        );
-        if (Late > 0) begin : g_late
-            always_ff @(posedge clk) begin
-                if (!rst_n) sums[Late:1] <= '0;
-                else if (en) sums[Late:1] <= sums[Late-1:0];
+    wire [Groups-1:0][(Shared > 0 ? Shared : 1)-1:0] shared;
+    for (genvar g = 0; g < Groups; g++) begin : g_shared
+        if (Shared == 0) begin : g_none
+            assign shared[g] = '0;
+        end else begin : g_sum
+            localparam int SW = SignsWeight ? W : 1;
+            localparam int Late = plane_levels(W) - plane_levels(SW);
+            logic [Late:0][Shared-1:0] sums;
+            bfx_plane #(
+                .SIMD(SIMD),
+                .W(SW),
+                .SIGNED(SignsWeight && INPUT_SIGNED),
+                .OW(Shared)
+            ) i_sum (
+                .clk,
+                .en,
+                .select('1),
+                .value(terms[g]),
+                .y(sums[0])
+            );
+            if (Late > 0) begin : g_late
+                always_ff @(posedge clk) begin
+                    if (!rst_n) sums[Late:1] <= '0;
+                    else if (en) sums[Late:1] <= sums[Late-1:0];
+                end
             end
+            assign shared[g] = sums[Late];
         end
-        assign shared = sums[Late];
-    end else begin : g_alone
-        assign shared = '0;
     end
 
     wire [PE-1:0][P-1:0] results;
@@ -161,8 +183,8 @@ module bfx_mvau #(
         wire [SIMD-1:0][Planes-1:0] select;
         wire [SIMD-1:0][W-1:0] value;
         for (genvar s = 0; s < SIMD; s++) begin : g_term
-            assign select[s] = Planes'(SelectsInput ? word[s] : matrix[p][s]);
-            assign value[s] = W'(SelectsInput ? matrix[p][s] : word[s]);
+            assign select[s] = Planes'(SelectsInput ? terms[SEPARATE?p:0][s] : matrix[p][s]);
+            assign value[s] = W'(SelectsInput ? matrix[p][s] : terms[SEPARATE?p:0][s]);
         end
         bfx_dot #(
             .SIMD(SIMD),
@@ -181,7 +203,7 @@ module bfx_mvau #(
             .en,
             .select,
             .value,
-            .shared,
+            .shared(shared[SEPARATE?p:0]),
             .add(valid[Depth]),
             .first(first[Depth]),
             .y(results[p])
