@@ -67,11 +67,11 @@ def test_windows_come_as_a_depthwise_generator_sends_them() -> None:
 
 def test_cycles_are_those_of_the_hardware_graph() -> None:
     for unit in UNITS:
-        layer = object.__new__(VvauParams)
-        for name, value in {
-            "channels": unit.channels, "kernel": unit.kernel, "image": (unit.windows, 1), "pe": unit.pe, "simd": unit.simd
-        }.items():  # fmt: skip
-            object.__setattr__(layer, name, value)
+        layer = VvauParams(
+            name="v", channels=unit.channels, kernel=unit.kernel, image=(unit.windows, 1), pe=unit.pe, simd=unit.simd,
+            input_type=unit.input_type, weight_type=unit.weight_type, accumulator_type=unit.accumulator_type,
+            output_type=unit.accumulator_type,
+        )  # fmt: skip
         assert unit.cycles() == layer.cycles()
 
 
