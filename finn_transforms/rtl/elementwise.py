@@ -103,7 +103,7 @@ class Elementwise(RtlUnit):
         """Return the wrapper, with the constants where there are some, and the operators."""
         parameters: dict[str, int | str] = {"OPERATION": f'"{self.operation}"', "ELEMENTS": self.elements}
         connections: dict[str, str] = {f"out_{part}": f"out0_{part}" for part in ("data", "valid", "ready")}
-        body, used, number = [], ["bfx_elementwise.sv"], 0
+        body, used, number = [], ["bfx_elementwise.sv", "bfx_product.sv"], 0
         for side in ("left", "right"):
             data_type = self._type(side)
             parameters |= {

@@ -39,7 +39,20 @@ module bfx_elementwise #(
         end else if (OPERATION == "sub") begin : gen_sub
             assign result = Exact'(left) - Exact'(right);
         end else begin : gen_mul
-            assign result = Exact'(left * right);
+            // The narrower operand is cut into pairs of bits.
+            wire [LEFT_BITS+RIGHT_BITS-1:0] product;
+            if (LEFT_BITS < RIGHT_BITS) begin : gen_left
+                bfx_product #(
+                    .LEFT_BITS(RIGHT_BITS), .LEFT_SIGNED(RIGHT_SIGNED), .RIGHT_BITS(LEFT_BITS), .RIGHT_SIGNED(LEFT_SIGNED)
+                ) i_product (.left(right_bits), .right(left_bits), .product);
+            end else begin : gen_right
+                bfx_product #(
+                    .LEFT_BITS(LEFT_BITS), .LEFT_SIGNED(LEFT_SIGNED), .RIGHT_BITS(RIGHT_BITS), .RIGHT_SIGNED(RIGHT_SIGNED)
+                ) i_product (.left(left_bits), .right(right_bits), .product);
+            end
+            localparam bit Signed = LEFT_SIGNED || RIGHT_SIGNED;
+            assign result = {{2{Signed && product[LEFT_BITS+RIGHT_BITS-1]}}, product};
+            wire unused = &{1'b0, left, right};
         end
         if (OUT_BITS < Exact) begin : gen_cut
             wire [Exact-OUT_BITS-1:0] unused_result = result[Exact-1:OUT_BITS];
