@@ -32,6 +32,7 @@ from finn_transforms.build import lower
 from finn_transforms.cost import dsp_block, estimate_all
 from finn_transforms.finn_compat import prepare_finn, require_finn
 from finn_transforms.folding import CostModel, cycles_per_frame, fold_by_cost, write_folding
+from finn_transforms.hw import register, request_luts
 from finn_transforms.hw_graph import read_hw_graph
 from finn_transforms.impl_style import choose_impl_style
 from finn_transforms.passes import CheckAccumulatorContract, MinimizeAccumulators, RestoreSigns
@@ -81,6 +82,19 @@ def step_bfx_compute_in_luts(model: ModelWrapper, _cfg: DataflowBuildConfig) -> 
     """
     lowered = ir.serde.deserialize_model(model.model)
     choose_impl_style(lowered, "lut")
+    return ModelWrapper(ir.serde.serialize_model(lowered))
+
+
+def step_bfx_mvau_in_luts(model: ModelWrapper, _cfg: DataflowBuildConfig) -> ModelWrapper:
+    """Have every matrix-vector unit built in LUTs from our RTL, without HLS; before ``step_specialize_layers``.
+
+    FINN's ``SpecializeLayers`` then chooses ``MVAU_rtl`` for them; see `finn_transforms.hw`.  Units that have no RTL
+    here are logged, and FINN chooses for them.
+    """
+    register()
+    lowered = ir.serde.deserialize_model(model.model)
+    for name, reason in request_luts(lowered).items():
+        _LOGGER.warning("%s: no unit in LUTs: %s", name, reason)
     return ModelWrapper(ir.serde.serialize_model(lowered))
 
 

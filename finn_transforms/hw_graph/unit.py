@@ -27,7 +27,7 @@ class UnitParams:
         ram_style: Memory they are kept in: ``auto``, ``block``, ``distributed`` or ``ultra``.
         style: ``hls`` or ``rtl`` once specialized, else empty.
         dsp: Whether the products are computed in DSP slices: ``resType`` says ``dsp``, or the RTL variant is used,
-            which FINN builds on DSP slices only.
+            which FINN builds on DSP slices only; with ``lut`` it is the unit of `finn_transforms.hw`.
     """
 
     name: str
@@ -58,10 +58,15 @@ class UnitParams:
             "mem_mode": reader.text("mem_mode", "internal_decoupled"),
             "ram_style": reader.text("ram_style", "auto"),
             "style": reader.style,
-            "dsp": reader.style == "rtl" or reader.text("resType", "auto") == "dsp",
+            "dsp": _is_on_dsp_slices(reader),
         }
 
     @property
     def accumulator_bits(self) -> int:
         """P."""
         return int(self.accumulator_type.bitwidth())
+
+
+def _is_on_dsp_slices(reader: NodeReader) -> bool:
+    resources = reader.text("resType", "auto")
+    return resources == "dsp" or (resources != "lut" and reader.style == "rtl")

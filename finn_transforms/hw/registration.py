@@ -1,0 +1,65 @@
+"""Making FINN know our operators, in this process and in the workers that FINN starts."""
+
+from __future__ import annotations
+
+import multiprocessing
+from collections.abc import Callable
+from multiprocessing.pool import Pool
+from types import SimpleNamespace
+from typing import Any
+
+from onnx import NodeProto
+from qonnx.core.modelwrapper import ModelWrapper
+from qonnx.custom_op.registry import add_op_to_domain
+
+from finn_transforms.finn_compat import prepare_finn
+from finn_transforms.hw.node_unit import constants_of, layer_of_node
+from finn_transforms.hw.selection import refusal_of
+
+_RTL_DOMAIN = "finn.custom_op.fpgadataflow.rtl"
+
+
+def register() -> None:
+    """Let ``MVAU_rtl`` with ``resType = "lut"`` be our unit in LUTs; does nothing the second time.
+
+    1. The operator takes the place of FINN's in QONNX' registry, under FINN's exact domain: FINN recognises layers by
+       domain and name.
+    2. ``SpecializeLayers`` asks FINN's ``_mvu_rtl_possible`` whether an MVAU may become ``MVAU_rtl``; for such nodes
+       it is answered here.
+    3. Workers that QONNX starts (``NodeLocalTransformation``: ``HLSSynthIP``, ``PrepareRTLSim``) are fresh processes
+       on every platform FINN chooses ``spawn`` for, with FINN's operators only: they register ours first.
+
+    A process that never registered stops at such a node with FINN's own error, that its RTL unit has no LUT variant.
+
+    Raises:
+        FinnMissingError: FINN is not installed.
+    """
+    prepare_finn()
+    from finn.transformation.fpgadataflow import specialize_layers
+    from qonnx.transformation import base
+
+    from finn_transforms.hw.operators import OPERATORS
+
+    for operator in OPERATORS:
+        add_op_to_domain(_RTL_DOMAIN, operator)
+    if not isinstance(specialize_layers._mvu_rtl_possible, _Possible):
+        specialize_layers._mvu_rtl_possible = _Possible(specialize_layers._mvu_rtl_possible)
+    if base.mp is multiprocessing:
+        names: Any = base
+        names.mp = SimpleNamespace(Pool=_registering_pool, cpu_count=multiprocessing.cpu_count)
+
+
+class _Possible:
+    """Answers whether an MVAU may become ``MVAU_rtl``: ours for ``resType = "lut"``, FINN's answer for others."""
+
+    def __init__(self, otherwise: Callable[[NodeProto, str, ModelWrapper], bool]) -> None:
+        self._otherwise = otherwise
+
+    def __call__(self, node: NodeProto, fpgapart: str, model: ModelWrapper) -> bool:
+        if not any(attribute.name == "resType" and attribute.s == b"lut" for attribute in node.attribute):
+            return self._otherwise(node, fpgapart, model)
+        return refusal_of(*layer_of_node(node, constants_of(node, model))) is None
+
+
+def _registering_pool(processes: int | None = None, **options: Any) -> Pool:
+    return multiprocessing.Pool(processes, initializer=register, **options)
