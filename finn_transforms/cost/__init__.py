@@ -1,7 +1,7 @@
 """What a hardware layer costs: LUT, FF, BRAM, URAM, DSP and cycles, from its parameters alone."""
 
 from finn_transforms.cost.breakdown import Breakdown
-from finn_transforms.cost.coefficients import MODEL, load_coefficients
+from finn_transforms.cost.coefficients import load_model
 from finn_transforms.cost.dsp import DspBlock, dsp_block
 from finn_transforms.cost.estimate import Estimate, EstimatedLayer, estimate, estimate_all, lut_only
 from finn_transforms.cost.synthesis import SynthesisError
@@ -12,7 +12,6 @@ from finn_transforms.cost.vivado import Vivado
 from finn_transforms.cost.yosys import Yosys
 
 __all__ = [
-    "MODEL",
     "Breakdown",
     "CriticalPath",
     "DspBlock",
@@ -25,7 +24,7 @@ __all__ = [
     "dsp_block",
     "estimate",
     "estimate_all",
-    "load_coefficients",
+    "load_model",
     "lut_only",
     "synthesis_results",
     "synthesize",

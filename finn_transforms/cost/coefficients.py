@@ -1,50 +1,63 @@
-"""The constants of the estimate, from the data file that says where each one comes from."""
+"""The fitted constants, from the data file that says with what they were measured and how far they are off."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
-from typing import Final
+from typing import Any
 
-MODEL: Final = "interim-finn-r"
+from finn_transforms.cost.regression import Spread
+from finn_transforms.cost.timing import Family
 
 
 @dataclass(frozen=True, kw_only=True)
-class Coefficients:
-    """The constants; units and sources are in ``coefficients.json``.
+class KindModel:
+    """The constants of one kind of layer.
 
     Attributes:
-        multiplier: LUT per weight bit and input bit of a product.
-        compare: LUT per bit of a comparison.
-        threshold_rom: LUT per bit and block of words of a threshold memory.
-        thresholding_control: LUT of a Thresholding, besides.
-        swg_control: LUT of a window generator with an addressed buffer, besides.
-        swg_control_per_address_bit: LUT per bit of its address.
-        swg_window_control: LUT of a window generator with the window in registers, besides.
-        padding_control: LUT of a padding, besides.
-        dsp_lane_crossing: LUT per product that shares a DSP slice.
-        lut_rom_depth: Words of one bit that a LUT holds, read only.
-        block_memory_above: Words above which a memory of style ``auto`` is a block memory.
+        luts: LUTs per unit of an amount, by name; what each amount is, is said where the terms are made.
+        ff: Flip-flops per unit of an amount, by name.
+        delay: Nanoseconds per unit of an amount, by part family and name.
+        spread: How far the truth may be from the estimate.
+        error: Relative errors of the fit and on configurations that were not fitted.
     """
 
-    multiplier: float
-    compare: float
-    threshold_rom: float
-    thresholding_control: float
-    swg_control: float
-    swg_control_per_address_bit: float
-    swg_window_control: float
-    padding_control: float
-    dsp_lane_crossing: float
-    lut_rom_depth: int
-    block_memory_above: int
+    luts: Mapping[str, float]
+    ff: Mapping[str, float]
+    delay: Mapping[Family, Mapping[str, float]]
+    spread: Spread
+    error: Mapping[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class CostModel:
+    """All constants, and where they come from.
+
+    Attributes:
+        name: Name and version of the model.
+        source: Tool, versions, part families and date of the measurements.
+        kinds: Per kind of layer.
+    """
+
+    name: str
+    source: Mapping[str, Any]
+    kinds: Mapping[str, KindModel]
 
 
 @cache
-def load_coefficients() -> Coefficients:
-    """Return the constants of the data file."""
+def load_model() -> CostModel:
+    """Return the constants of ``coefficients.json``."""
     text = files("finn_transforms.cost").joinpath("coefficients.json").read_text(encoding="utf-8")
-    entries = json.loads(text)["coefficients"]
-    return Coefficients(**{name: entry["value"] for name, entry in entries.items()})
+    return parse_model(json.loads(text))
+
+
+def parse_model(document: Mapping[str, Any]) -> CostModel:
+    """Return the constants of a document such as ``coefficients.json``."""
+    kinds = {
+        kind: KindModel(**{**entry, "spread": Spread(**entry["spread"])})
+        for kind, entry in document["kinds"].items()
+    }
+    return CostModel(name=document["model"], source=document["source"], kinds=kinds)

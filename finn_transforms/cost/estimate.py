@@ -7,22 +7,17 @@ from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 from finn_transforms.cost.breakdown import Breakdown
-from finn_transforms.cost.coefficients import MODEL
+from finn_transforms.cost.coefficients import CostModel, load_model
 from finn_transforms.cost.dsp import DspBlock
-from finn_transforms.cost.matrix_vector import mvau_cost
-from finn_transforms.cost.resources import Resources
-from finn_transforms.cost.stream import padding_cost, pool_cost, swg_cost
-from finn_transforms.cost.thresholding import thresholding_cost
-from finn_transforms.hw_graph import (
-    HwLayer,
-    MvauParams,
-    PaddingParams,
-    PoolParams,
-    SwgParams,
-    ThresholdingParams,
-)
+from finn_transforms.cost.layers import layer_structures
+from finn_transforms.cost.structure import Structure
+from finn_transforms.cost.terms import Luts, lut_count
+from finn_transforms.cost.timing import Family, fmax_class
+from finn_transforms.cost.units import unit_structures
+from finn_transforms.hw_graph import HwLayer, MvauParams, SwgParams, ThresholdingParams, VvauParams
+from finn_transforms.rtl import RtlUnit
 
-EstimatedLayer: TypeAlias = MvauParams | ThresholdingParams | SwgParams | PaddingParams | PoolParams
+EstimatedLayer: TypeAlias = HwLayer
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,27 +25,39 @@ class Estimate:
     """What one layer costs.
 
     Attributes:
-        name: Name of the node.
+        name: Name of the node or unit.
         breakdown: LUTs by purpose.
-        ff: Flip-flops that hold the layer's state (accumulators, window registers, pipeline of the thresholds, stream
-            registers); a tool's pipelining comes on top.
+        lut_logic: LUTs as logic.
+        lut_memory: LUTs as distributed memory.
+        lut_srl: LUTs as shift registers.
+        lut_interval: The least and the most LUTs that its synthesis is expected to take; how often that held on
+            configurations that were not fitted to is in ``coefficients.json``, per kind of layer.
+        ff: Flip-flops.
         bram18: Block RAMs of 18 Kbit.
         uram: UltraRAMs.
         dsp: DSP slices.
         cycles: Clock cycles per frame.
         stored_bits: Bits that the block RAMs and UltraRAMs hold, for their efficiency.
-        model: Which cost model this is; the interim one.
+        fmax_class: Rough clock frequency in MHz that it closes timing at, see `finn_transforms.cost.timing.fmax_class`.
+        model: Which cost model this is.
+        note: What the figures are for where FINN builds something else, e.g. in HLS; empty otherwise.
     """
 
     name: str
     breakdown: Breakdown
+    lut_logic: int
+    lut_memory: int
+    lut_srl: int
+    lut_interval: tuple[int, int]
     ff: int
     bram18: int
     uram: int
     dsp: int
     cycles: int
     stored_bits: int
-    model: str = MODEL
+    fmax_class: int
+    model: str
+    note: str = ""
 
     @property
     def lut(self) -> int:
@@ -58,53 +65,80 @@ class Estimate:
         return self.breakdown.total
 
 
-def estimate_all(layers: Iterable[HwLayer], *, dsp: DspBlock = "DSP48E2") -> tuple[Estimate, ...]:
-    """Estimate the layers whose kind has constants; the others are left out, nothing is made up for them."""
-    return tuple(estimate(layer, dsp=dsp) for layer in layers if isinstance(layer, EstimatedLayer))
+def estimate_all(
+    layers: Iterable[HwLayer | RtlUnit], *, dsp: DspBlock = "DSP48E2", family: Family = "xcup"
+) -> tuple[Estimate, ...]:
+    """Estimate every layer, in the same order; arguments as `estimate`."""
+    return tuple(estimate(layer, dsp=dsp, family=family) for layer in layers)
 
 
-def estimate(params: EstimatedLayer, *, dsp: DspBlock = "DSP48E2") -> Estimate:
+def estimate(params: HwLayer | RtlUnit, *, dsp: DspBlock = "DSP48E2", family: Family = "xcup") -> Estimate:
     """Estimate one layer from its parameters.
 
-    The structure is FINN-R's (Blott et al., "FINN-R: An End-to-End Deep-Learning Framework for Fast Exploration of
-    Quantized Neural Networks", ACM TRETS 11(3), 2018): what grows with PE, SIMD, widths and memories. In addition,
-    the accumulator, the comparators and the threshold memory grow with P in every kind of layer, RTL ones included,
-    as A2Q (arXiv 2308.13504, section 5.3.1 and appendix C) argues from that structure. Constants are in
-    ``coefficients.json``.
+    What adders, comparators, memories and counters there are, and how wide, is arithmetic: it follows from the
+    parameters as the hardware library builds them. How many LUTs a bit of each takes was fitted to synthesised units
+    (`finn_transforms.cost.synthesize`, ``benchmarks/cost/fit.py``) and stands in ``coefficients.json``, with the error
+    on units that were not fitted to.
 
     Args:
-        params: the layer.
+        params: a generated unit, whose weights and thresholds are known, or a layer of a hardware graph, whose are
+            taken to be all different.  A layer that FINN builds in HLS costs what the generated unit for it does.
         dsp: the part's kind of DSP slice, see `dsp_block`.
+        family: 7-series or UltraScale+.
+
+    Raises:
+        NoCostError: a unit of a kind that is not known here.
     """
-    resources = _resources(params, dsp)
-    return Estimate(
-        name=params.name,
-        breakdown=resources.breakdown,
-        ff=resources.ff,
-        bram18=resources.bram18,
-        uram=resources.uram,
-        dsp=resources.dsp,
-        cycles=params.cycles(),
-        stored_bits=resources.stored_bits,
-    )
+    if isinstance(params, RtlUnit):
+        structures = unit_structures(params, family)
+    else:
+        structures = layer_structures(params, dsp, family)
+    return _estimate(params.name, structures, params.cycles(), load_model(), family)
 
 
 def lut_only(params: HwLayer) -> HwLayer:
     """Return the layer with LUTs as the only resource, the setting of A2Q's section 5.3: no DSP, no block memory."""
-    if isinstance(params, MvauParams):
+    if isinstance(params, MvauParams | VvauParams):
         return replace(params, ram_style="distributed", dsp=False)
     if isinstance(params, SwgParams | ThresholdingParams):
         return replace(params, ram_style="distributed")
     return params
 
 
-def _resources(params: EstimatedLayer, dsp: DspBlock) -> Resources:
-    if isinstance(params, MvauParams):
-        return mvau_cost(params, dsp)
-    if isinstance(params, ThresholdingParams):
-        return thresholding_cost(params)
-    if isinstance(params, SwgParams):
-        return swg_cost(params)
-    if isinstance(params, PoolParams):
-        return pool_cost(params)
-    return padding_cost(params)
+def _estimate(
+    name: str, structures: Iterable[Structure], cycles: int, model: CostModel, family: Family
+) -> Estimate:
+    parts = tuple(structures)
+    kinds = [model.kinds[part.kind] for part in parts]
+    luts = [lut_count(part.terms, kind.luts) for part, kind in zip(parts, kinds, strict=True)]
+    intervals = [kind.spread.interval(_total(count)) for kind, count in zip(kinds, luts, strict=True)]
+    delays = [
+        sum(kind.delay[family].get(name, 0.0) * amount for name, amount in part.delay.items())
+        for part, kind in zip(parts, kinds, strict=True)
+    ]
+    flip_flops = sum(
+        kind.ff.get(name, 0.0) * amount
+        for part, kind in zip(parts, kinds, strict=True)
+        for name, amount in part.ff.items()
+    )
+    return Estimate(
+        name=name,
+        breakdown=sum((count.breakdown for count in luts), Breakdown()),
+        lut_logic=sum(count.logic for count in luts),
+        lut_memory=sum(count.memory for count in luts),
+        lut_srl=sum(count.srl for count in luts),
+        lut_interval=(sum(low for low, _ in intervals), sum(high for _, high in intervals)),
+        ff=round(flip_flops),
+        bram18=sum(part.bram18 for part in parts),
+        uram=sum(part.uram for part in parts),
+        dsp=sum(part.dsp for part in parts),
+        cycles=cycles,
+        stored_bits=sum(part.stored_bits for part in parts),
+        fmax_class=fmax_class(max(delays)),
+        model=model.name,
+        note="; ".join(part.note for part in parts if part.note),
+    )
+
+
+def _total(luts: Luts) -> int:
+    return luts.breakdown.total

@@ -1,65 +1,176 @@
-"""Layers that move pixels: window generator, padding and pooling."""
+"""Units that only move elements of a stream: buffers, converters of width, copies."""
 
 from __future__ import annotations
 
-from math import prod
+from typing import Final
 
-from finn_transforms.cost.breakdown import Breakdown
-from finn_transforms.cost.coefficients import load_coefficients
+from finn_transforms.cost.library import bits_of, counter, memory_terms, mux_luts, skid
 from finn_transforms.cost.memory import ram
-from finn_transforms.cost.resources import Resources, counter_bits, luts
-from finn_transforms.hw_graph import PaddingParams, PoolParams, SwgParams
+from finn_transforms.cost.structure import Structure
+from finn_transforms.cost.terms import Term
+from finn_transforms.cost.timing import Family
+
+FIFO: Final = "fifo"
+WIDTH_CONVERTER: Final = "width_converter"
+DUPLICATE: Final = "duplicate"
+CONCAT: Final = "concat"
+SPLIT: Final = "split"
+UPSAMPLE: Final = "upsample"
+PIXEL_PADDING: Final = "pixel_padding"
 
 
-def swg_buffer_words(params: SwgParams) -> int:
-    """Return the words of SIMD pixels that the addressed buffer of a window generator holds (FINN's RTL)."""
-    return params.buffer_words
 
+def fifo_structure(width: int, words: int, *, in_blocks: bool = False, family: Family = "xcup") -> Structure:
+    """Return the structure of a buffer of beats.
 
-def swg_cost(params: SwgParams) -> Resources:
-    """Estimate a sliding window generator: a buffer of lines, with the window in registers where it leaves at once."""
-    coefficients = load_coefficients()
-    word = params.simd * int(params.data_type.bitwidth())
-    if params.registers_window:
-        # Between two rows of the window, the rest of the line waits in a memory of its own.
-        depth, count = (params.image[1] - params.extent[1]) * params.channel_fold, params.extent[0] - 1
-        registers = word * params.extent[1] * params.extent[0]
-        control = coefficients.swg_window_control
-    else:
-        depth, count, registers = swg_buffer_words(params), 1, word
-        control = coefficients.swg_control + coefficients.swg_control_per_address_bit * counter_bits(depth)
-    held = ram(depth, word, params.ram_style, count=count)
-    in_blocks = held.bram18 + held.uram > 0
-    return Resources(
-        breakdown=Breakdown(buffer=held.lut, control=luts(control)),
-        ff=registers,
-        bram18=held.bram18,
-        uram=held.uram,
-        stored_bits=count * depth * word if in_blocks else 0,
+    Args:
+        width: bits of a beat.
+        words: words of the memory behind the output register; 0 for two registers.
+        in_blocks: whether the memory is block RAM.
+        family: part family.
+    """
+    if words == 0:
+        return Structure(kind=FIFO, terms=tuple(skid(width)), ff={"bit": 2 * width, "fifo": 1}, delay={"fifo": 1})
+    memory = ram(words, width, in_blocks=in_blocks, family=family)
+    bits = bits_of(words)
+    pointers = [term for _ in range(2) for term in counter(words, "ring")]
+    terms = (
+        *memory_terms(memory, width),
+        *pointers,
+        Term("compare", bits, "control"),
+        Term("handshake", 1, "control"),
+    )
+    return Structure(
+        kind=FIFO,
+        terms=terms,
+        ff={"bit": width if not in_blocks else 0, "fifo": 1, "pointer": 2 * (bits + 1)},
+        delay={"fifo": 1, "bit": bits, "banks": bits_of(memory.banks)},
+        bram18=memory.bram18,
+        stored_bits=words * width if in_blocks else 0,
     )
 
 
-def padding_cost(params: PaddingParams) -> Resources:
-    """Estimate zero padding: a two-word stream buffer and three nested counters, two of them compared with limits."""
-    word = params.simd * int(params.data_type.bitwidth())
-    rows, columns = (counter_bits(size + 1) for size in params.padded)
-    # Increment, end, first and last pixel of each direction.
-    coefficients = load_coefficients()
-    limits = luts((rows + columns) * (1 + 3 * coefficients.compare) + coefficients.padding_control)
-    fold = counter_bits(params.channels // params.simd)
-    return Resources(
-        breakdown=Breakdown(control=limits + fold, buffer=word),
-        ff=2 * word + rows + columns + fold,
+def width_converter_structure(width_in: int, width_out: int, common: int) -> Structure:
+    """Return the structure of a converter: a shift register that widens, a multiplexer that narrows, or both.
+
+    Args:
+        width_in: bits of a beat that comes in.
+        width_out: bits of a beat that goes out.
+        common: bits after which beats of both sizes end.
+    """
+    widen, narrow = common // width_in, common // width_out
+    terms: list[Term] = []
+    ff: dict[str, float] = {"converter": 1, "bit": 0}
+    if widen > 1:
+        terms += [Term("widen", 1, "control"), *counter(widen)]
+        ff["bit"] += common
+        ff["counter"] = bits_of(widen)
+    if narrow > 1:
+        terms += [Term("narrow", 1, "control"), *counter(narrow), Term("select", width_out * mux_luts(narrow), "buffer")]
+        ff["bit"] += width_out
+        ff["counter"] = ff.get("counter", 0) + bits_of(narrow)
+    if widen > 1 and narrow > 1:
+        terms.append(Term("both", 1, "control"))
+        ff["bit"] += common
+    return Structure(
+        kind=WIDTH_CONVERTER,
+        terms=tuple(terms),
+        ff=ff,
+        delay={"converter": 1, "select": bits_of(narrow), "counter": bits_of(max(widen, narrow))},
     )
 
 
-def pool_cost(params: PoolParams) -> Resources:
-    """Estimate pooling: per channel of a cycle a comparison and a choice (maximum), or a running sum."""
-    bits = int(params.input_type.bitwidth())
-    counters = counter_bits(prod(params.kernel)) + counter_bits(params.channels // params.pe)
-    if params.function == "MaxPool":
-        comparators = luts(params.pe * bits * (1 + load_coefficients().compare))
-        return Resources(breakdown=Breakdown(comparators=comparators, control=counters), ff=params.pe * bits)
-    # Without a stated width, the sum of a whole window of the widest inputs must fit.
-    width = params.accumulator_bits or bits + counter_bits(prod(params.kernel))
-    return Resources(breakdown=Breakdown(accumulator=params.pe * width, control=counters), ff=params.pe * width)
+def duplicate_structure(width: int, copies: int) -> Structure:
+    """Return the structure of copies of a stream: one register, a valid bit per copy."""
+    return Structure(
+        kind=DUPLICATE,
+        terms=(Term("duplicate", 1, "control"), Term("copy", copies, "control")),
+        ff={"bit": width, "copy": copies},
+        delay={"duplicate": 1, "copies": bits_of(copies)},
+    )
+
+
+
+
+def concat_structure(width: int, lengths: tuple[int, ...]) -> Structure:
+    """Return the structure of streams that take turns in one register.
+
+    Args:
+        width: bits of a beat.
+        lengths: beats of each stream in its turn.
+    """
+    terms = [*_turns(lengths), Term("concat", 1, "control"), Term("select", width * mux_luts(len(lengths)), "buffer")]
+    return Structure(
+        kind=CONCAT, terms=tuple(terms), ff={"bit": width, "turn": _turn_bits(lengths), "unit": 1},
+        delay={"unit": 1, "readers": bits_of(width + 1), "turn": bits_of(max(lengths))},
+    )  # fmt: skip
+
+
+def split_structure(width: int, lengths: tuple[int, ...]) -> Structure:
+    """Return the structure of a stream whose beats go to others in turn; arguments as `concat_structure`."""
+    terms = [*_turns(lengths), Term("split", 1, "control"), Term("valid", len(lengths), "control")]
+    return Structure(
+        kind=SPLIT, terms=tuple(terms), ff={"bit": width, "turn": _turn_bits(lengths), "unit": 1},
+        delay={"unit": 1, "readers": bits_of(width + 1), "turn": bits_of(max(lengths))},
+    )  # fmt: skip
+
+
+def _turns(lengths: tuple[int, ...]) -> list[Term]:
+    steps = bits_of(max(lengths))
+    ends = len(set(lengths)) * (1 + steps // 6)
+    return [Term("turn_step", steps, "control"), Term("turn_end", ends if steps else 0, "control")]
+
+
+def _turn_bits(lengths: tuple[int, ...]) -> int:
+    return bits_of(max(lengths)) + bits_of(len(lengths))
+
+
+def upsample_structure(
+    width: int, folds: int, line: int, factors: tuple[int, int], *, in_blocks: bool, family: Family
+) -> Structure:
+    """Return the structure of repeated pixels and lines.
+
+    Args:
+        width: bits of a beat.
+        folds: beats of a pixel.
+        line: pixels of a line.
+        factors: repetitions of a line and of a pixel.
+        in_blocks: whether the memory is block RAM.
+        family: part family.
+    """
+    # Where no line is repeated, two pixels are held, of whatever line.
+    down, across = factors
+    held, rows, columns = (line, down, across) if down > 1 and line > 1 else (2, 1, down * across)
+    words = held * folds
+    memory = ram(words, width, in_blocks=in_blocks, family=family)
+    bits = bits_of(words)
+    counters = [term for states in (folds, columns, held, rows) for term in counter(states)]
+    terms = [
+        *memory_terms(memory, width),
+        *counters,
+        *counter(words, "ring"),
+        Term("place", bits, "control"),
+        Term("upsample", 1, "control"),
+    ]
+    return Structure(
+        kind=UPSAMPLE, terms=tuple(terms), ff={"bit": 0 if in_blocks else width, "place": 3 * bits, "unit": 1},
+        delay={"unit": 1, "place": bits}, bram18=memory.bram18, stored_bits=words * width if in_blocks else 0,
+    )  # fmt: skip
+
+
+def pixel_padding_structure(width: int, folds: int, image: tuple[int, int], stride: tuple[int, int]) -> Structure:
+    """Return the structure of zeros between pixels.
+
+    Args:
+        width: bits of a beat.
+        folds: beats of a pixel.
+        image: lines and pixels of a line that come in.
+        stride: from a pixel to the next one in what goes out.
+    """
+    counters = [term for states in (folds, *image, *stride) for term in counter(states)]
+    terms = [*counters, Term("pixel_padding", 1, "control"), Term("mask", width, "buffer")]
+    state = sum(bits_of(states) for states in (folds, *image, *stride))
+    return Structure(
+        kind=PIXEL_PADDING, terms=tuple(terms), ff={"bit": width, "state": state, "unit": 1},
+        delay={"unit": 1, "state": state},
+    )  # fmt: skip

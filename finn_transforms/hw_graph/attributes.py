@@ -59,11 +59,17 @@ class NodeReader:
 
     def data_type(self, name: str, default: str = _REQUIRED) -> BaseDataType:
         """Return a QONNX data type."""
-        text = self.text(name, default)
+        return self._resolved(name, self.text(name, default))
+
+    def _resolved(self, name: str, text: str) -> BaseDataType:
         try:
             return resolve_datatype(text)
         except (KeyError, ValueError):  # qonnx raises the second for "INT" followed by no number
             raise self._error(name, "a QONNX data type such as 'INT8'", text) from None
+
+    def data_types(self, name: str) -> tuple[BaseDataType, ...]:
+        """Return a list of QONNX data types."""
+        return tuple(self._resolved(name, str(text)) for text in self._get(name, (list, tuple), _REQUIRED))
 
     def threshold_steps(self) -> int:
         """Return the thresholds per channel inside a unit, its third input; 0 where it has none."""

@@ -7,6 +7,8 @@ from dataclasses import dataclass, replace
 from math import gcd, prod
 from typing import Any, Literal, TypeAlias
 
+from qonnx.core.datatype import BaseDataType
+
 from finn_transforms.hw_graph.attributes import NodeReader, require_divisor
 
 Shape: TypeAlias = tuple[int, ...]
@@ -26,6 +28,10 @@ class StreamParams:
         vectors: Vectors of `channels` per frame; sums over all pixels take one more to leave.
         input_shape: Shape of the first input.
         output_shape: Shape of the first output.
+        types: Data types of the operands or inputs; empty where they are not known.
+        output_type: Data type of the first output; None where the node does not say it.
+        copies: Outputs that each get everything.
+        constants: Numbers of the operand that is no stream; 0 where every one is.
 
     Raises:
         HwGraphError: the width does not divide the channels of each stream.
@@ -40,6 +46,10 @@ class StreamParams:
     vectors: int
     input_shape: tuple[int, ...]
     output_shape: tuple[int, ...]
+    types: tuple[BaseDataType, ...] = ()
+    output_type: BaseDataType | None = None
+    copies: int = 1
+    constants: int = 0
 
     def __post_init__(self) -> None:
         for part in self.parts:
@@ -50,6 +60,11 @@ class StreamParams:
         """The largest width that divides all streams."""
         return gcd(*self.parts)
 
+    @property
+    def constant_rows(self) -> int:
+        """Beats of constants that repeat; 0 where every operand is a stream."""
+        return max(1, self.constants // self.width) if self.constants else 0
+
     def cycles(self) -> int:
         """Return clock cycles per frame: `width` channels of one vector per cycle."""
         return self.channels // self.width * self.vectors
@@ -58,44 +73,61 @@ class StreamParams:
 def _elementwise(reader: NodeReader) -> StreamParams:
     shape = reader.integers("out_shape")
     left, right = (reader.integers(f"{side}_shape") for side in ("lhs", "rhs"))
-    stream = left if reader.text("lhs_style", "input") == "input" else right
-    return _stream(reader, "PE", (stream, shape))
+    styles = [reader.text(f"{side}_style", "input") for side in ("lhs", "rhs")]
+    stream = left if styles[0] == "input" else right
+    layer = _stream(reader, "PE", (stream, shape))
+    constants = [each for each, style in zip((left, right), styles, strict=True) if style != "input"]
+    return replace(
+        layer,
+        types=(reader.data_type("lhs_dtype"), reader.data_type("rhs_dtype")),
+        output_type=reader.data_type("out_dtype"),
+        constants=prod(constants[0]) if constants else 0,
+    )
 
 
 def _duplicate(reader: NodeReader) -> StreamParams:
     shape = (*reader.integers("numInputVectors", default=(1,)), reader.integer("NumChannels"))
-    return _stream(reader, "PE", (shape, shape))
+    data_type = reader.data_type("inputDataType")
+    return _stream(
+        reader, "PE", (shape, shape), types=(data_type,), output_type=data_type,
+        copies=reader.integer("NumOutputStreams", 2),
+    )  # fmt: skip
 
 
 def _concat(reader: NodeReader) -> StreamParams:
     parts, vectors = reader.integers("ChannelsPerStream"), reader.integers("numInputVectors", default=(1,))
     shapes = (*vectors, parts[0]), (*vectors, sum(parts))
-    return _stream(reader, "SIMD", shapes, parts=parts)
+    return _stream(reader, "SIMD", shapes, parts=parts, types=reader.data_types("inputDataTypes"))
 
 
 def _split(reader: NodeReader) -> StreamParams:
     parts, vectors = reader.integers("ChannelsPerStream"), reader.integers("numInputVectors", default=(1,))
     shapes = (*vectors, sum(parts)), (*vectors, parts[0])
-    return _stream(reader, "SIMD", shapes, parts=parts)
+    data_type = reader.data_type("inputDataType")
+    return _stream(reader, "SIMD", shapes, parts=parts, types=(data_type,), output_type=data_type)
 
 
 def _upsample(reader: NodeReader) -> StreamParams:
     batch, channels = reader.integer("batchSize", 1), reader.integer("NumChannels")
     small, large = ((batch, *(reader.integer(f"{axis}{side}") for axis in "HW"), channels) for side in "IO")
-    return _stream(reader, "SIMD", (small, large))
+    data_type = reader.data_type("inputDataType")
+    return _stream(reader, "SIMD", (small, large), types=(data_type,), output_type=data_type)
 
 
 def _pixel_padding(reader: NodeReader) -> StreamParams:
     channels, image, stride = reader.integer("NumChannels"), reader.pair("ImgDim"), reader.pair("Stride")
     stretched = ((size - 1) * step + 1 for size, step in zip(image, stride, strict=True))
-    return _stream(reader, "SIMD", ((1, *image, channels), (1, *stretched, channels)))
+    data_type = reader.data_type("inputDataType")
+    shapes = (1, *image, channels), (1, *stretched, channels)
+    return _stream(reader, "SIMD", shapes, types=(data_type,), output_type=data_type)
 
 
 def _global_acc_pool(reader: NodeReader) -> StreamParams:
     vectors, channels = reader.integers("numInputVectors", default=(1,)), reader.integer("NumChannels")
     result = (vectors[0], *(1 for _ in vectors[1:]), channels)
     # The sums leave one after the other once the last pixel has come.
-    return _stream(reader, "PE", ((*vectors, channels), result), vectors=prod(vectors) + 1)
+    types = (reader.data_type("inputDataType"),)
+    return _stream(reader, "PE", ((*vectors, channels), result), vectors=prod(vectors) + 1, types=types)
 
 
 def _stream(

@@ -1,0 +1,294 @@
+"""The sweep: what is drawn for each kind of unit."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import numpy as np
+from qonnx.core.datatype import BaseDataType, DataType
+
+from benchmarks.cost.sampling import Configuration, Draw, Sampler, configurations
+from finn_transforms.hw_graph import PaddingParams, SwgParams
+from finn_transforms.rtl.concat import Concat
+from finn_transforms.rtl.duplicate import Duplicate
+from finn_transforms.rtl.elementwise import Elementwise
+from finn_transforms.rtl.fifo import Fifo
+from finn_transforms.rtl.finn_library import FinnPadding, FinnSwg
+from finn_transforms.rtl.global_sum import GlobalSum
+from finn_transforms.rtl.mvau_lut import MvauLut
+from finn_transforms.rtl.pixel_padding import PixelPadding
+from finn_transforms.rtl.pool import Pool
+from finn_transforms.rtl.split import Split
+from finn_transforms.rtl.thresholding import Thresholding
+from finn_transforms.rtl.upsample import Upsample
+from finn_transforms.rtl.width_converter import WidthConverter
+
+SMALL = (1, 2, 3, 4, 6, 8, 12, 16)
+LARGE = (24, 32, 48, 64)
+
+
+def unsigned(bits: int) -> BaseDataType:
+    """Return the unsigned type of a width; one bit is FINN's BINARY."""
+    return DataType[f"UINT{bits}" if bits > 1 else "BINARY"]
+
+
+def fifo(draw: Draw) -> Fifo:
+    return Fifo(
+        name="unit", data_type=unsigned(draw.of(1, 2, 3, 4, 8)), elements=draw.size(SMALL, LARGE), beats=64,
+        depth=draw.size((2, 3, 4, 8, 16, 20, 32, 50, 64, 100, 128), (200, 256, 300, 500)), ram_style="distributed",
+    )  # fmt: skip
+
+
+def width_converter(draw: Draw) -> WidthConverter:
+    wide, narrow = draw.size(SMALL, LARGE), draw.of(*SMALL)
+    if wide == narrow:
+        wide += 1
+    if draw.chance(0.5):
+        wide, narrow = narrow, wide
+    return WidthConverter(
+        name="unit", data_type=unsigned(draw.of(1, 2, 4, 8)), elements_in=wide, elements_out=narrow,
+        elements=wide * narrow,
+    )  # fmt: skip
+
+
+def duplicate(draw: Draw) -> Duplicate:
+    return Duplicate(
+        name="unit", data_type=unsigned(draw.of(1, 2, 4, 8, 16)), elements=draw.size(SMALL, LARGE), beats=64,
+        copies=draw.size((2, 3, 4), (5, 6)),
+    )  # fmt: skip
+
+
+def signed(bits: int) -> BaseDataType:
+    """Return the signed type of a width."""
+    return DataType[f"INT{bits}"]
+
+
+def thresholds(draw: Draw, rows: int, steps: int, bits: int, *, is_signed: bool) -> np.ndarray:
+    """Return thresholds as trained ones are: a row of nearly even steps per channel, each with a scale of its own."""
+    random = np.random.default_rng(draw.of(*range(1 << 20)))
+    low, high = (-(1 << bits - 1), (1 << bits - 1) - 1) if is_signed else (0, (1 << bits) - 1)
+    span = high - low
+    scale = random.uniform(0.3, 0.95, (rows, 1)) * span / (steps + 1)
+    start = low + random.uniform(0.02, 0.3, (rows, 1)) * span
+    levels = np.ceil(start + scale * np.arange(1, steps + 1)).astype(np.int64)
+    return np.sort(np.clip(levels, low + 1, high), axis=1)
+
+
+def binary_search(draw: Draw) -> Thresholding:
+    return _search(draw, "binary")
+
+
+def parallel_search(draw: Draw) -> Thresholding:
+    return _search(draw, "parallel")
+
+
+def _search(draw: Draw, search: str) -> Thresholding:
+    bits, is_signed = draw.size((6, 8, 10, 12, 14, 16), (18, 20, 24)), draw.chance(0.7)
+    output_bits = draw.of(1, 2, 3, 4) if search == "parallel" else draw.of(1, 2, 3, 4, 4, 5, 6)
+    pe, fold = draw.size((1, 2, 3, 4), (6, 8)), draw.size((1, 2, 3, 4, 8, 16), (12, 24, 32))
+    steps = (1 << min(output_bits, bits - 2)) - 1
+    rows = 1 if draw.chance(0.15) else pe * fold
+    return Thresholding(
+        name="unit", channels=pe * fold, pe=pe, search=search, memory="distributed",
+        thresholds=thresholds(draw, rows, steps, bits, is_signed=is_signed),
+        input_type=signed(bits) if is_signed else unsigned(bits), output_type=unsigned(output_bits),
+    )  # fmt: skip
+
+
+def factor_type(draw: Draw, *, is_weight: bool) -> BaseDataType:
+    """Return a type of one factor: signs, ternary, or 2 to 8 bits."""
+    kind = draw.of(*range(10))
+    if kind == 0:
+        return DataType["BIPOLAR"]
+    if kind == 1 and is_weight:
+        return DataType["TERNARY"]
+    bits = draw.of(2, 3, 4, 4, 5, 6, 8)
+    return signed(bits) if is_weight or draw.chance(0.3) else unsigned(draw.of(1, bits, bits, bits))
+
+
+def weights_of(draw: Draw, data_type: BaseDataType, mw: int, mh: int) -> np.ndarray:
+    """Return weights as trained ones are: bell-shaped, a part of them 0."""
+    random = np.random.default_rng(draw.of(*range(1 << 20)))
+    low, high = int(data_type.min()), int(data_type.max())
+    if data_type.name == "BIPOLAR":
+        return 2 * random.integers(0, 2, (mw, mh)) - 1
+    spread = max(0.6, high * random.uniform(0.3, 0.7))
+    return np.clip(np.rint(random.normal(0, spread, (mw, mh))), low, high).astype(np.int64)
+
+
+def mvau(draw: Draw) -> MvauLut:
+    """Streamed weights, or stored ones in LUTs."""
+    folds = (draw.of(1, 2, 3, 4, 8, 9, 16, 36), draw.of(1, 2, 3, 4, 8))
+    return _mvau(draw, (2, 1) if folds == (1, 1) else folds, streamed=draw.chance(0.4))
+
+
+def mvau_constant(draw: Draw) -> MvauLut:
+    """One word of weights: products by constants."""
+    return _mvau(draw, (1, 1), streamed=False)
+
+
+def _mvau(draw: Draw, folds: tuple[int, int], *, streamed: bool) -> MvauLut:
+    """Return a unit; a product of so many bits per cycle is the size, and what lies beyond it is extrapolation."""
+    while True:
+        pe, simd = draw.of(1, 1, 2, 2, 3, 4, 6, 8, 12), draw.of(1, 2, 3, 4, 6, 8, 8, 9, 12, 16, 18, 24, 32)
+        inputs, weights = factor_type(draw, is_weight=False), factor_type(draw, is_weight=True)
+        size = pe * simd * int(inputs.bitwidth()) * int(weights.bitwidth())
+        words = folds[0] * folds[1] * pe * simd * int(weights.bitwidth())
+        in_range = 700 < size <= 2500 and words < 30000 if draw.beyond else 16 <= size <= 700 and words < 12000
+        if in_range:
+            break
+    fold, groups = folds
+    product = int(inputs.bitwidth()) + int(weights.bitwidth())
+    needed = product + (simd * fold - 1).bit_length()
+    bits = max(2, needed + draw.of(-5, -4, -3, -2, -1, 0, 0, 0, 2, 6))
+    mw, mh = simd * fold, pe * groups
+    return MvauLut(
+        name="unit", mw=mw, mh=mh, pe=pe, simd=simd, input_type=inputs, weight_type=weights,
+        accumulator_type=signed(bits), weights=None if streamed else weights_of(draw, weights, mw, mh),
+        weight_source="stream" if streamed else "memory", ram_style="auto" if streamed else "distributed",
+    )  # fmt: skip
+
+
+def elementwise_add(draw: Draw) -> Elementwise:
+    return _elementwise(draw, "sub" if draw.chance(0.4) else "add")
+
+
+def elementwise_mul(draw: Draw) -> Elementwise:
+    return _elementwise(draw, "mul")
+
+
+def _elementwise(draw: Draw, operation: Literal["add", "sub", "mul"]) -> Elementwise:
+    elements, left, right = draw.size((1, 2, 3, 4, 6, 8), (12, 16)), draw.of(2, 3, 4, 6, 8, 12), draw.of(2, 3, 4, 6, 8)
+    left_type = signed(left) if draw.chance(0.5) else unsigned(left)
+    right_type = signed(right) if draw.chance(0.5) else unsigned(right)
+    exact = left + right if operation == "mul" else max(left, right) + 2
+    rows = draw.of(1, 2, 4, 8) if draw.chance(0.4) else 0
+    random = np.random.default_rng(draw.of(*range(1 << 20)))
+    constants = random.integers(int(right_type.min()), int(right_type.max()) + 1, (rows, elements)) if rows else None
+    return Elementwise(
+        name="unit", operation=operation, left_type=left_type, right_type=right_type, elements=elements, beats=64,
+        output_type=signed(exact - draw.of(0, 0, 1)), constants=constants,
+    )  # fmt: skip
+
+
+def max_pool(draw: Draw) -> Pool:
+    bits = draw.of(2, 3, 4, 6, 8)
+    data_type = signed(bits) if draw.chance(0.3) else unsigned(bits)
+    return _pool(draw, "MaxPool", data_type, data_type)
+
+
+def sum_pool(draw: Draw) -> Pool:
+    bits = draw.of(2, 3, 4, 6, 8)
+    data_type = signed(bits) if draw.chance(0.3) else unsigned(bits)
+    return _pool(draw, "AccPool", data_type, signed(bits + draw.of(4, 5, 6)))
+
+
+def _pool(
+    draw: Draw, function: Literal["MaxPool", "AccPool"], input_type: BaseDataType, output_type: BaseDataType
+) -> Pool:
+    pe, side = draw.size(SMALL, LARGE), draw.of(2, 3, 4)
+    return Pool(
+        name="unit", channels=pe * 2, pe=pe, kernel=(side, side), windows=16, function=function, input_type=input_type,
+        output_type=output_type,
+    )  # fmt: skip
+
+
+def global_sum(draw: Draw) -> GlobalSum:
+    pe, bits, pixels = draw.size(SMALL, LARGE), draw.of(2, 4, 6, 8), draw.of(4, 9, 16, 49, 64)
+    return GlobalSum(
+        name="unit", channels=pe * draw.of(1, 2, 4, 8, 16), pe=pe, pixels=pixels, input_type=unsigned(bits),
+        output_type=unsigned(bits + (pixels - 1).bit_length()),
+    )  # fmt: skip
+
+
+def _parts(draw: Draw) -> tuple[int, tuple[int, ...]]:
+    simd = draw.size(SMALL, LARGE)
+    return simd, tuple(simd * draw.of(1, 2, 3, 4, 8) for _ in range(draw.of(2, 2, 3, 4)))
+
+
+def concat(draw: Draw) -> Concat:
+    simd, channels = _parts(draw)
+    data_type = unsigned(draw.of(1, 2, 4, 8))
+    return Concat(
+        name="unit", channels=channels, simd=simd, vectors=4, input_types=(data_type,) * len(channels),
+        output_type=data_type,
+    )  # fmt: skip
+
+
+def split(draw: Draw) -> Split:
+    simd, channels = _parts(draw)
+    return Split(name="unit", channels=channels, simd=simd, vectors=4, data_type=unsigned(draw.of(1, 2, 4, 8)))
+
+
+def upsample(draw: Draw) -> Upsample:
+    simd = draw.size(SMALL, LARGE)
+    return Upsample(
+        name="unit", image=(8, draw.of(4, 7, 8, 14, 16)), factors=(draw.of(1, 2, 2, 3), draw.of(2, 3)),
+        channels=simd * draw.of(1, 2, 4), simd=simd, data_type=unsigned(draw.of(1, 2, 4, 8)), ram_style="distributed",
+    )  # fmt: skip
+
+
+def pixel_padding(draw: Draw) -> PixelPadding:
+    simd = draw.size(SMALL, LARGE)
+    return PixelPadding(
+        name="unit", image=(draw.of(4, 7, 8, 16), draw.of(4, 7, 8, 16)), stride=(draw.of(1, 2, 3), draw.of(2, 3)),
+        channels=simd * draw.of(1, 2, 4), simd=simd, data_type=unsigned(draw.of(2, 4, 8)),
+    )  # fmt: skip
+
+
+def window_generator(draw: Draw) -> FinnSwg:
+    return _window_generator(draw, parallel=False)
+
+
+def window_generator_parallel(draw: Draw) -> FinnSwg:
+    return _window_generator(draw, parallel=True)
+
+
+def _window_generator(draw: Draw, *, parallel: bool) -> FinnSwg:
+    kernel, stride = draw.of(2, 3, 3, 3, 5), draw.of(1, 1, 2)
+    size = draw.size((6, 8, 10, 12, 16, 18, 24), (28, 34))
+    simd, fold = draw.of(1, 2, 3, 4, 8, 16), 1 if parallel else draw.of(1, 2, 4, 8)
+    positions = (size - kernel) // stride + 1
+    layer = SwgParams(
+        name="unit", kernel=(kernel, kernel), channels=simd * fold, image=(size, size), output=(positions, positions),
+        stride=(stride, stride), dilation=(1, 1), simd=simd, data_type=unsigned(draw.of(1, 2, 4, 8)),
+        depthwise=draw.chance(0.4), parallel_window=parallel, ram_style="distributed",
+    )  # fmt: skip
+    return FinnSwg(name="unit", layer=layer)
+
+
+def padding(draw: Draw) -> FinnPadding:
+    simd, pad = draw.size((1, 2, 3, 4, 8, 16), (24, 32)), draw.of(1, 2, 3)
+    layer = PaddingParams(
+        name="unit", image=(draw.of(4, 7, 8, 14, 16, 28, 32),) * 2, padding=(pad,) * 4, channels=simd * draw.of(1, 2, 4, 8),
+        simd=simd, data_type=unsigned(draw.of(2, 4, 8)),
+    )  # fmt: skip
+    return FinnPadding(name="unit", layer=layer)
+
+
+SAMPLERS: dict[str, Sampler] = {
+    "fifo": Sampler(draw=fifo, counts=(24, 8, 8)),
+    "width_converter": Sampler(draw=width_converter, counts=(30, 12, 10)),
+    "duplicate": Sampler(draw=duplicate, counts=(8, 4, 4)),
+    "mvau": Sampler(draw=mvau, counts=(80, 24, 16), both_families=3),
+    "mvau_constant": Sampler(draw=mvau_constant, counts=(36, 14, 10)),
+    "elementwise_add": Sampler(draw=elementwise_add, counts=(30, 12, 10)),
+    "elementwise_mul": Sampler(draw=elementwise_mul, counts=(30, 10, 8)),
+    "max_pool": Sampler(draw=max_pool, counts=(16, 8, 6)),
+    "sum_pool": Sampler(draw=sum_pool, counts=(16, 8, 6)),
+    "global_sum": Sampler(draw=global_sum, counts=(18, 8, 6)),
+    "concat": Sampler(draw=concat, counts=(16, 8, 6)),
+    "split": Sampler(draw=split, counts=(14, 6, 6)),
+    "upsample": Sampler(draw=upsample, counts=(20, 8, 6)),
+    "pixel_padding": Sampler(draw=pixel_padding, counts=(16, 8, 6)),
+    "window_generator": Sampler(draw=window_generator, counts=(24, 10, 8)),
+    "window_generator_parallel": Sampler(draw=window_generator_parallel, counts=(16, 6, 6)),
+    "padding": Sampler(draw=padding, counts=(14, 6, 6)),
+    "thresholding_binary": Sampler(draw=binary_search, counts=(40, 14, 12)),
+    "thresholding_parallel": Sampler(draw=parallel_search, counts=(30, 10, 8)),
+}
+
+
+def sweep(kind: str) -> list[Configuration]:
+    """Return the configurations of a kind."""
+    return configurations(kind, SAMPLERS[kind])

@@ -1,0 +1,205 @@
+"""Refit the cost model to a sweep of synthesised units, and say how far it is off on units it was not fitted to.
+
+    python benchmarks/cost/fit.py                              tens of minutes; what is synthesised already is not again
+    python benchmarks/cost/fit.py --kinds fifo,duplicate --no-write
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT))
+
+from benchmarks.cost.configurations import SAMPLERS, sweep
+from benchmarks.cost.sampling import PARTS, Configuration
+from benchmarks.recording import RESULTS, record
+from finn_transforms.cost.regression import Observation, Spread, fit, mean_relative_error, spread
+from finn_transforms.cost.structure import Structure
+from finn_transforms.cost.synthesize_all import synthesize_all
+from finn_transforms.cost.terms import amounts, lut_count
+from finn_transforms.cost.units import unit_structures
+from finn_transforms.cost.utilization import Utilization
+
+MODEL = "bfx-structure-1"
+COEFFICIENTS = ROOT / "finn_transforms" / "cost" / "coefficients.json"
+COVERAGE = 0.97
+
+
+@dataclass(frozen=True, kw_only=True)
+class Measured:
+    """One configuration, what its arithmetic says and what its synthesis took."""
+
+    configuration: Configuration
+    structure: Structure
+    truth: Utilization
+
+
+def main(
+    kinds: Annotated[str, typer.Option(help="Kinds of units, separated by commas.")] = ",".join(SAMPLERS),
+    write: Annotated[bool, typer.Option(help="Write coefficients.json.")] = True,
+    cache: Annotated[Path | None, typer.Option(help="Folder of synthesised results.")] = None,
+    jobs: Annotated[int, typer.Option(help="Syntheses at a time.")] = 2,
+    worst: Annotated[int, typer.Option(help="Largest errors to list per kind.")] = 0,
+    output: Annotated[Path, typer.Option(help="File for the results.")] = RESULTS / "cost_fit.json",
+) -> None:
+    document = json.loads(COEFFICIENTS.read_text(encoding="utf-8"))
+    figures: dict[str, Any] = {}
+    for kind in kinds.split(","):
+        measured = measure(sweep(kind), cache, jobs)
+        entry = fitted(measured)
+        document["kinds"][kind] = entry
+        figures[kind] = {"error": entry["error"], "configurations": [row(each, entry) for each in measured]}
+        list_worst(measured, entry, worst)
+    document["model"] = MODEL
+    document["source"] = {
+        "tool": measured[0].truth.tool, "families": ["xcup", "xc7"], "date": datetime.now(UTC).date().isoformat(),
+        "command": "python benchmarks/cost/fit.py",
+        "counting": "LUT sites of a unit out of context, its wrapper included: finn_transforms.cost.lut_sites",
+    }  # fmt: skip
+    if write:
+        COEFFICIENTS.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
+        record(output, {"model": MODEL, "kinds": figures})
+    Console(width=160).print(error_table(document))
+
+
+def measure(configurations: list[Configuration], cache: Path | None, jobs: int) -> list[Measured]:
+    """Synthesise, or take from the cache, every configuration."""
+    truths: dict[int, Utilization] = {}
+    for family in ("xcup", "xc7"):
+        chosen = [(index, each) for index, each in enumerate(configurations) if each.family == family]
+        results = synthesize_all([each.unit for _, each in chosen], family, cache=cache, jobs=jobs)
+        truths.update({index: result for (index, _), result in zip(chosen, results, strict=True)})
+    return [
+        Measured(configuration=each, structure=unit_structures(each.unit, each.family)[0], truth=truths[index])
+        for index, each in enumerate(configurations)
+    ]
+
+
+def fitted(measured: list[Measured]) -> dict[str, Any]:
+    """Return the entry of ``coefficients.json`` of one kind."""
+    ours = [each for each in measured if each.configuration.part == "fit"]
+    luts = _fit([_lut_observation(each) for each in ours])
+    ff = _fit([Observation(each.structure.ff, each.truth.ff) for each in ours if each.truth.ff])
+    delay = {
+        family: _fit(
+            [
+                Observation(each.structure.delay, each.truth.critical_path.delay_ns)
+                for each in (ours if family == "xcup" else measured)
+                if each.truth.critical_path is not None and each.configuration.family == family
+            ]
+        )
+        for family in ("xcup", "xc7")
+    }
+    entry: dict[str, Any] = {"luts": luts, "ff": ff, "delay": delay}
+    held_out = [each for each in measured if each.configuration.part != "fit"]
+    entry["spread"] = vars(spread(*_pairs(held_out, luts), coverage=COVERAGE))
+    entry["error"] = errors(measured, entry)
+    return entry
+
+
+def _fit(observations: list[Observation]) -> dict[str, float]:
+    names = sorted({name for each in observations for name in each.amounts})
+    constants = fit(observations, dict.fromkeys(names, 1.0), trust=1e-4)
+    return {name: float(f"{value:.5g}") for name, value in constants.items()}
+
+
+def _lut_observation(each: Measured) -> Observation:
+    return Observation(*_swap(amounts(each.structure.terms), each.truth.lut))
+
+
+def _swap(amount: tuple[dict[str, float], float], measured: int) -> tuple[dict[str, float], float, float]:
+    return amount[0], float(max(1, measured)), amount[1]
+
+
+def _pairs(measured: list[Measured], luts: dict[str, float]) -> tuple[list[int], list[int]]:
+    estimates = [lut_count(each.structure.terms, luts).breakdown.total for each in measured]
+    return [max(1, each) for each in estimates], [max(1, each.truth.lut) for each in measured]
+
+
+def errors(measured: list[Measured], entry: dict[str, Any]) -> dict[str, Any]:
+    """Return the mean and largest relative errors per part and family, and what share the interval holds."""
+    found: dict[str, Any] = {}
+    groups = {part: [each for each in measured if each.configuration.part == part and each.configuration.family == "xcup"] for part in PARTS}
+    groups["xc7"] = [each for each in measured if each.configuration.family == "xc7"]
+    for name, group in groups.items():
+        if not group:
+            continue
+        estimates, truths = _pairs(group, entry["luts"])
+        found[name] = {
+            "configurations": len(group),
+            "mean": mean_relative_error(estimates, truths),
+            "largest": max(abs(ours - true) / true for ours, true in zip(estimates, truths, strict=True)),
+        }
+    found["coverage"] = cross_coverage([each for each in measured if each.configuration.part != "fit"], entry["luts"])
+    return found
+
+
+def cross_coverage(held_out: list[Measured], luts: dict[str, float]) -> float:
+    """Return the share of held-out configurations inside an interval that the other half of them made."""
+    halves = held_out[::2], held_out[1::2]
+    held = 0
+    for makes, tries in (halves, halves[::-1]):
+        width = spread(*_pairs(makes, luts), coverage=COVERAGE)
+        held += sum(inside(width, *pair) for pair in zip(*_pairs(tries, luts), strict=True))
+    return held / len(held_out)
+
+
+def inside(width: Spread, estimate: int, truth: int) -> bool:
+    low, high = width.interval(estimate)
+    return low <= truth <= high
+
+
+def row(each: Measured, entry: dict[str, Any]) -> dict[str, Any]:
+    """Return one configuration as it is recorded."""
+    (estimate,), _ = _pairs([each], entry["luts"])
+    return {
+        "part": each.configuration.part, "family": each.configuration.family, "unit": label(each.configuration),
+        "synthesised": each.truth.lut, "estimated": estimate,
+    }  # fmt: skip
+
+
+def label(configuration: Configuration) -> str:
+    """Return the parameters of a unit in a line, arrays left out."""
+    fields = vars(configuration.unit).items()
+    return ", ".join(f"{name}={value}" for name, value in fields if name != "name" and not hasattr(value, "shape"))
+
+
+def list_worst(measured: list[Measured], entry: dict[str, Any], count: int) -> None:
+    rows = [row(each, entry) | {"terms": amounts(each.structure.terms)} for each in measured]
+    rows.sort(key=lambda each: -abs(each["estimated"] / each["synthesised"] - 1))
+    for each in rows[:count]:
+        print(each)
+
+
+def error_table(document: dict[str, Any]) -> Table:
+    table = Table("Kind", title="Relative error of the LUT estimate, %", title_justify="left")
+    for part in (*PARTS, "xc7"):
+        table.add_column(f"{part}: n", justify="right")
+        table.add_column("mean", justify="right")
+        table.add_column("largest", justify="right")
+    table.add_column("interval ±", justify="right")
+    table.add_column("held", justify="right")
+    for kind, entry in document["kinds"].items():
+        cells: list[str] = []
+        for part in (*PARTS, "xc7"):
+            error = entry["error"].get(part)
+            cells += ["-"] * 3 if error is None else [
+                str(error["configurations"]), f"{100 * error['mean']:.1f}", f"{100 * error['largest']:.1f}"
+            ]  # fmt: skip
+        width = entry["spread"]["relative"]
+        table.add_row(kind, *cells, f"{100 * width:.1f}", f"{100 * entry['error']['coverage']:.0f}")
+    return table
+
+
+if __name__ == "__main__":
+    typer.run(main)

@@ -1,0 +1,195 @@
+"""What each layer of a hardware graph is made of, its weights and thresholds not being known."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from math import prod
+from typing import Any, Final, Literal
+
+from finn_transforms.cost.arithmetic import Operands, elementwise_structure, global_sum_structure, pool_structure
+from finn_transforms.cost.dsp import DspBlock
+from finn_transforms.cost.finn_mvu import finn_mvu_structure
+from finn_transforms.cost.library import bits_of
+from finn_transforms.cost.matrix_vector import Factor, MatrixVector, matrix_vector_structure
+from finn_transforms.cost.stream import (
+    concat_structure,
+    duplicate_structure,
+    pixel_padding_structure,
+    split_structure,
+    upsample_structure,
+)
+from finn_transforms.cost.structure import Structure
+from finn_transforms.cost.thresholding import Search, search_structure, unknown_search
+from finn_transforms.cost.timing import Family
+from finn_transforms.cost.vector_vector import vector_vector_structure
+from finn_transforms.cost.window import padding_structure, swg_structure
+from finn_transforms.hw_graph import (
+    HwLayer,
+    MvauParams,
+    PaddingParams,
+    PoolParams,
+    StreamParams,
+    SwgParams,
+    ThresholdingParams,
+    VvauParams,
+)
+from finn_transforms.rtl.memory import BLOCK_DEPTH
+from finn_transforms.rtl.mvau_lut import BUFFER_BLOCK_DEPTH
+
+# Bits of an element whose type is not known.
+_UNKNOWN_BITS: Final = 8
+
+
+def layer_structures(layer: HwLayer, dsp: DspBlock, family: Family) -> tuple[Structure, ...]:
+    """Return what a layer is made of; thresholds inside a matrix-vector unit are a unit behind it.
+
+    Args:
+        layer: the layer.
+        dsp: kind of DSP slice.
+        family: part family.
+    """
+    if isinstance(layer, MvauParams):
+        return _mvau(layer, dsp, family)
+    if isinstance(layer, VvauParams):
+        return (vector_vector_structure(layer), *_thresholds_inside(layer, layer.channels))
+    if isinstance(layer, ThresholdingParams):
+        return (_thresholding(layer),)
+    if isinstance(layer, SwgParams):
+        return (swg_structure(layer, family),)
+    if isinstance(layer, PaddingParams):
+        return (padding_structure(layer),)
+    if isinstance(layer, PoolParams):
+        return (_pool(layer),)
+    return (_STREAMS[layer.kind](layer, family),)
+
+
+def _mvau(layer: MvauParams, dsp: DspBlock, family: Family) -> tuple[Structure, ...]:
+    streamed = layer.mem_mode.startswith("external")
+    in_blocks = layer.ram_style == "block" or (layer.ram_style == "auto" and layer.weight_words >= BLOCK_DEPTH)
+    if layer.dsp:
+        unit = finn_mvu_structure(layer, dsp, family, in_blocks=in_blocks)
+    else:
+        unit = matrix_vector_structure(
+            MatrixVector(
+                pe=layer.pe,
+                simd=layer.simd,
+                synapse_fold=layer.synapse_fold,
+                neuron_fold=layer.neuron_fold,
+                inputs=Factor.of(layer.input_type, xnor=layer.xnor),
+                weights=Factor.of(layer.weight_type, xnor=layer.xnor),
+                accumulator_bits=layer.accumulator_bits,
+                streamed=streamed,
+                in_blocks=in_blocks,
+                in_uram=layer.ram_style == "ultra",
+                vector_in_blocks=layer.ram_style != "distributed" and layer.synapse_fold >= BUFFER_BLOCK_DEPTH,
+            ),
+            family,
+        )
+    return (unit, *_thresholds_inside(layer, layer.mh))
+
+
+def _thresholds_inside(layer: MvauParams | VvauParams, channels: int) -> tuple[Structure, ...]:
+    if not layer.threshold_steps:
+        return ()
+    search = unknown_search(
+        lanes=layer.pe,
+        sets=channels // layer.pe,
+        value_bits=layer.accumulator_bits,
+        steps=layer.threshold_steps,
+        in_blocks=False,
+        is_parallel=False,
+    )
+    return (search_structure(search),)
+
+
+def _thresholding(layer: ThresholdingParams) -> Structure:
+    return search_structure(_search(layer))
+
+
+def _search(layer: ThresholdingParams) -> Search:
+    return unknown_search(
+        lanes=layer.pe,
+        sets=1 if layer.shared else layer.channels // layer.pe,
+        value_bits=int(layer.input_type.bitwidth()),
+        steps=layer.steps,
+        in_blocks=layer.ram_style == "block",
+        is_parallel=False,
+    )
+
+
+def _pool(layer: PoolParams) -> Structure:
+    bits, kernel = int(layer.input_type.bitwidth()), prod(layer.kernel)
+    return pool_structure(
+        layer.pe, kernel, bits, layer.accumulator_bits or bits + bits_of(kernel), is_maximum=layer.function == "MaxPool"
+    )
+
+
+def _bits(layer: StreamParams) -> int:
+    return max((int(each.bitwidth()) for each in layer.types), default=_UNKNOWN_BITS)
+
+
+def _elementwise(layer: StreamParams, _family: Family) -> Structure:
+    operations: dict[str, Literal["add", "sub", "mul"]] = {
+        "ElementwiseAdd": "add",
+        "ElementwiseMul": "mul",
+        "ElementwiseSub": "sub",
+    }
+    bits = [int(each.bitwidth()) for each in layer.types] or [_UNKNOWN_BITS] * 2
+    out = 2 * _UNKNOWN_BITS if layer.output_type is None else int(layer.output_type.bitwidth())
+    return elementwise_structure(
+        Operands(
+            operation=operations[layer.kind],
+            elements=layer.width,
+            left_bits=bits[0],
+            right_bits=bits[-1],
+            out_bits=out,
+            rows=layer.constant_rows,
+            constant_bits=min(bits),
+        )
+    )
+
+
+def _duplicate(layer: StreamParams, _family: Family) -> Structure:
+    return duplicate_structure(layer.width * _bits(layer), layer.copies)
+
+
+def _concat(layer: StreamParams, _family: Family) -> Structure:
+    return concat_structure(layer.width * _bits(layer), tuple(part // layer.width for part in layer.parts))
+
+
+def _split(layer: StreamParams, _family: Family) -> Structure:
+    return split_structure(layer.width * _bits(layer), tuple(part // layer.width for part in layer.parts))
+
+
+def _upsample(layer: StreamParams, family: Family) -> Structure:
+    (_, high, wide, _), (_, higher, wider, _) = layer.input_shape, layer.output_shape
+    width, folds = layer.width * _bits(layer), layer.channels // layer.width
+    factors = higher // high, wider // wide
+    return upsample_structure(width, folds, wide, factors, in_blocks=False, family=family)
+
+
+def _pixel_padding(layer: StreamParams, _family: Family) -> Structure:
+    (_, high, wide, _), (_, higher, wider, _) = layer.input_shape, layer.output_shape
+    strides = (higher - 1) // max(1, high - 1), (wider - 1) // max(1, wide - 1)
+    return pixel_padding_structure(
+        layer.width * _bits(layer), layer.channels // layer.width, (high, wide), (max(1, strides[0]), max(1, strides[1]))
+    )
+
+
+def _global_sum(layer: StreamParams, family: Family) -> Structure:
+    pixels = prod(layer.input_shape) // layer.channels
+    bits = _bits(layer) + bits_of(pixels)
+    return global_sum_structure(layer.width, layer.channels // layer.width, pixels, bits, family)
+
+
+_STREAMS: Final[dict[str, Callable[[Any, Family], Structure]]] = {
+    "DuplicateStreams": _duplicate,
+    "ElementwiseAdd": _elementwise,
+    "ElementwiseMul": _elementwise,
+    "ElementwiseSub": _elementwise,
+    "FMPadding_Pixel": _pixel_padding,
+    "GlobalAccPool": _global_sum,
+    "StreamingConcat": _concat,
+    "StreamingSplit": _split,
+    "UpsampleNearestNeighbour": _upsample,
+}

@@ -1,0 +1,185 @@
+"""What each generated unit is made of, from its parameter object."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final
+
+import numpy as np
+
+from finn_transforms.cost.arithmetic import Operands, elementwise_structure, global_sum_structure, pool_structure
+from finn_transforms.cost.matrix_vector import Factor, MatrixVector, matrix_vector_structure
+from finn_transforms.cost.stream import (
+    concat_structure,
+    duplicate_structure,
+    fifo_structure,
+    pixel_padding_structure,
+    split_structure,
+    upsample_structure,
+    width_converter_structure,
+)
+from finn_transforms.cost.structure import Structure
+from finn_transforms.cost.thresholding import Search, search_structure
+from finn_transforms.cost.timing import Family
+from finn_transforms.cost.window import padding_structure, swg_structure
+from finn_transforms.rtl import RtlUnit
+from finn_transforms.rtl.concat import Concat
+from finn_transforms.rtl.duplicate import Duplicate
+from finn_transforms.rtl.elementwise import Elementwise
+from finn_transforms.rtl.fifo import Fifo, ram_style
+from finn_transforms.rtl.finn_library.padding import FinnPadding
+from finn_transforms.rtl.finn_library.swg import FinnSwg
+from finn_transforms.rtl.global_sum import GlobalSum
+from finn_transforms.rtl.mvau_lut import BUFFER_BLOCK_DEPTH, MvauLut
+from finn_transforms.rtl.pixel_padding import PixelPadding
+from finn_transforms.rtl.pool import Pool
+from finn_transforms.rtl.split import Split
+from finn_transforms.rtl.streams import Stream
+from finn_transforms.rtl.thresholding import Thresholding
+from finn_transforms.rtl.upsample import Upsample
+from finn_transforms.rtl.width_converter import WidthConverter
+
+
+class NoCostError(TypeError):
+    """A unit of a kind whose hardware is not described here."""
+
+
+def unit_structures(unit: RtlUnit, family: Family = "xcup") -> tuple[Structure, ...]:
+    """Return what a unit is made of.
+
+    Raises:
+        NoCostError: its kind is not known.
+    """
+    describe = _KINDS.get(type(unit))
+    if describe is None:
+        raise NoCostError(
+            f"unit {unit.name!r}: expected one of {sorted(kind.__name__ for kind in _KINDS)}, found "
+            f"{type(unit).__name__}; synthesise it instead (finn_transforms.cost.synthesize)"
+        )
+    return (describe(unit, family),)
+
+
+def _fifo(unit: Fifo, family: Family) -> Structure:
+    width = unit.inputs[0].bits
+    in_blocks = ram_style(unit.ram_style, unit.depth - 1, width) == "block"
+    return fifo_structure(width, unit.words, in_blocks=in_blocks, family=family)
+
+
+def _width_converter(unit: WidthConverter, family: Family) -> Structure:  # noqa: ARG001 - all have the same arguments
+    return width_converter_structure(
+        unit.inputs[0].bits, unit.outputs[0].bits, unit.common * int(unit.data_type.bitwidth())
+    )
+
+
+def _duplicate(unit: Duplicate, family: Family) -> Structure:  # noqa: ARG001
+    return duplicate_structure(unit.inputs[0].bits, unit.copies)
+
+
+def _thresholding(unit: Thresholding, family: Family) -> Structure:  # noqa: ARG001
+    search = Search(
+        lanes=unit.pe,
+        value_bits=unit.inputs[0].element_bits,
+        code_bits=unit.code_bits,
+        sets=unit.sets,
+        stages=unit.comparisons,
+        blocks=unit.blocks,
+        is_parallel=unit.search == "parallel",
+    )
+    return search_structure(search)
+
+
+def _mvau(unit: MvauLut, family: Family) -> Structure:
+    words = unit.synapse_fold * unit.neuron_fold
+    content = None if unit.weights is None else unit.words_of(unit.weights).reshape(words, unit.pe, unit.simd)
+    return matrix_vector_structure(
+        MatrixVector(
+            pe=unit.pe,
+            simd=unit.simd,
+            synapse_fold=unit.synapse_fold,
+            neuron_fold=unit.neuron_fold,
+            inputs=Factor.of(unit.input_type, xnor=unit.xnor),
+            weights=Factor.of(unit.weight_type, xnor=unit.xnor),
+            accumulator_bits=unit.accumulator_bits,
+            streamed=unit.weights is None,
+            in_blocks=unit.memory is not None and unit.memory.is_block,
+            content=content,
+            vector_in_blocks=unit.synapse_fold >= BUFFER_BLOCK_DEPTH,
+        ),
+        family,
+    )
+
+
+def _swg(unit: FinnSwg, family: Family) -> Structure:
+    return swg_structure(unit.layer, family)
+
+
+def _padding(unit: FinnPadding, family: Family) -> Structure:  # noqa: ARG001
+    return padding_structure(unit.layer)
+
+
+def _elementwise(unit: Elementwise, family: Family) -> Structure:  # noqa: ARG001
+    rows = 0 if unit.constants is None else len(unit.constants)
+    constant_type = unit.left_type if unit.constant_side == "left" else unit.right_type
+    content = None
+    if unit.constants is not None:
+        stream = Stream(name="constants", data_type=constant_type, elements=unit.elements, beats=rows)
+        content = np.array([[word >> bit & 1 for bit in range(stream.bits)] for word in stream.pack(unit.constants)])
+    return elementwise_structure(
+        Operands(
+            operation=unit.operation,
+            elements=unit.elements,
+            left_bits=int(unit.left_type.bitwidth()),
+            right_bits=int(unit.right_type.bitwidth()),
+            out_bits=int(unit.output_type.bitwidth()),
+            rows=rows,
+            content=None if content is None else content.astype(bool),
+            constant_bits=int(constant_type.bitwidth()),
+        )
+    )
+
+
+def _pool(unit: Pool, family: Family) -> Structure:  # noqa: ARG001
+    is_maximum = unit.function == "MaxPool"
+    bits = int(unit.input_type.bitwidth())
+    return pool_structure(unit.pe, unit.size, bits, unit.sum_bits, is_maximum=is_maximum)
+
+
+def _global_sum(unit: GlobalSum, family: Family) -> Structure:
+    return global_sum_structure(unit.pe, unit.folds, unit.pixels, int(unit.output_type.bitwidth()), family)
+
+
+def _concat(unit: Concat, family: Family) -> Structure:  # noqa: ARG001
+    return concat_structure(unit.outputs[0].bits, tuple(each // unit.simd for each in unit.channels))
+
+
+def _split(unit: Split, family: Family) -> Structure:  # noqa: ARG001
+    return split_structure(unit.inputs[0].bits, tuple(each // unit.simd for each in unit.channels))
+
+
+def _upsample(unit: Upsample, family: Family) -> Structure:
+    in_blocks = ram_style(unit.ram_style, unit.words, unit.inputs[0].bits) == "block"
+    return upsample_structure(
+        unit.inputs[0].bits, unit.folds, unit.image[1], unit.factors, in_blocks=in_blocks, family=family
+    )
+
+
+def _pixel_padding(unit: PixelPadding, family: Family) -> Structure:  # noqa: ARG001
+    return pixel_padding_structure(unit.inputs[0].bits, unit.channels // unit.simd, unit.image, unit.stride)
+
+
+_KINDS: Final[dict[type[RtlUnit], Callable[[Any, Family], Structure]]] = {
+    Concat: _concat,
+    Duplicate: _duplicate,
+    Elementwise: _elementwise,
+    FinnPadding: _padding,
+    FinnSwg: _swg,
+    GlobalSum: _global_sum,
+    PixelPadding: _pixel_padding,
+    Pool: _pool,
+    Split: _split,
+    Upsample: _upsample,
+    Fifo: _fifo,
+    MvauLut: _mvau,
+    Thresholding: _thresholding,
+    WidthConverter: _width_converter,
+}
