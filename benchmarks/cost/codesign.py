@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -33,8 +33,8 @@ from benchmarks.recording import RESULTS, record
 from brevitas_ext.demo import load_images, load_model, test_accuracy, to_input
 from brevitas_ext.export import export_qonnx
 from finn_transforms.build import Bound, BuildOptions, BuildResult, build
-from finn_transforms.cost import estimate, lut_only, synthesize_all
-from finn_transforms.hw_graph import HwLayer, MvauParams, ThresholdingParams
+from finn_transforms.cost import Breakdown, Estimate, estimate, lut_only, synthesize_all
+from finn_transforms.hw_graph import MvauParams, ThresholdingParams
 from finn_transforms.rtl import RtlUnit
 from finn_transforms.rtl.from_layer import unit_of
 from finn_transforms.rtl.thresholding import Thresholding
@@ -69,29 +69,22 @@ class Design:
     setting: str
     result: BuildResult
 
-    @property
-    def units(self) -> list[tuple[HwLayer, RtlUnit]]:
-        """The layers that depend on P, as units to synthesise; a thresholding comes once for each search."""
+    def units(self) -> tuple[list[MvauLut], list[Thresholding]]:
+        """Return the layers that depend on P, nothing in block RAM; a thresholding searches in any way."""
         nodes = {node.name: node for node in self.result.model.graph}
-        found: list[tuple[HwLayer, RtlUnit]] = []
-        for layer in self.result.graph.layers:
-            if not isinstance(layer, DEPENDENT):
-                continue
-            unit = unit_of(layer, nodes[layer.name])
-            if isinstance(unit, MvauLut):
-                found.append((layer, replace(unit, weights=None, weight_source="stream")))
-            elif isinstance(unit, Thresholding):
-                found += [
-                    (layer, replace(unit, search=search, memory="distributed" if search == "binary" else "auto"))
-                    for search in SEARCHES
-                ]
-        return found
+        units = [
+            unit_of(layer, nodes[layer.name]) for layer in self.result.graph.layers if isinstance(layer, DEPENDENT)
+        ]
+        return (
+            [replace(unit, ram_style="distributed") for unit in units if isinstance(unit, MvauLut)],
+            [replace(unit, memory="distributed") for unit in units if isinstance(unit, Thresholding)],
+        )
 
 
 def designs(trained: Trained) -> Iterator[Design]:
     settings: tuple[tuple[str, Bound | None], ...] = QAT_SETTINGS
     if trained.a2q_bits is not None:
-        settings = (("A2Q", "exact"),)
+        settings = ((f"A2Q, P = {trained.a2q_bits}", "exact"),)
     for setting, bound in settings:
         # FINN's folding goes by cycles alone, and so is the same in every setting.
         options = BuildOptions(target_fps=trained.target_fps, bound=bound, folding="finn")
@@ -99,53 +92,45 @@ def designs(trained: Trained) -> Iterator[Design]:
 
 
 def measured(design: Design, jobs: int) -> dict[str, Any]:
-    units = design.units
-    sites = [found.lut for found in synthesize_all([unit for _, unit in units], jobs=jobs, progress=True)]
-    arithmetic = sum(lut for lut, (_, unit) in zip(sites, units, strict=True) if isinstance(unit, MvauLut))
-    thresholds = {
-        search: sum(
-            lut
-            for lut, (_, unit) in zip(sites, units, strict=True)
-            if isinstance(unit, Thresholding) and unit.search == search
-        )
-        for search in SEARCHES
-    }
-    layers = [lut_only(layer) for layer in design.result.graph.layers]
-    estimated = {search: sum(each.lut for each in estimates(layers, search)) for search in SEARCHES}
-    parts = estimates(layers, "binary")
-    weights = sum(each.breakdown.weights for each in parts)
-    fixed = (each for each, layer in zip(parts, layers, strict=True) if not isinstance(layer, DEPENDENT))
-    other = sum(each.lut for each in fixed)
+    """Return the figures of a design: synthesised, estimated, and by FINN's formula."""
+    products, thresholdings = design.units()
+    by_search = {search: [replace(unit, search=search) for unit in thresholdings] for search in SEARCHES}
+    arithmetic = [replace(unit, weights=None, weight_source="stream") for unit in products]
+    jobs_of: list[RtlUnit] = [*arithmetic, *(unit for units in by_search.values() for unit in units)]
+    synthesize_all(jobs_of, jobs=jobs, progress=True)
+    layers = [lut_only(layer) for layer in design.result.graph.layers if not isinstance(layer, DEPENDENT)]
+    parts = breakdown([estimate(unit) for unit in products])
+    fixed = {"weights": parts["weights"], "other": sum(estimate(layer).lut for layer in layers)}
+    moving = {"arithmetic": sites(arithmetic)}
+    thresholds = {search: sites(units) for search, units in by_search.items()}
+    estimated = {search: breakdown([estimate(unit) for unit in units]) for search, units in by_search.items()}
+    rest = sum(fixed.values())
     return {
         "accuracy %": design.trained.accuracy,
         "weight and activation bits": design.trained.bits,
-        "widths": [row.width for row in design.result.accumulators],
+        "widths": [int(unit.accumulator_type.bitwidth()) for unit in products],
+        "PE": [unit.pe for unit in products],
         "max cycles": design.result.folding.cycles,
-        "arithmetic": arithmetic,
+        **moving,
         "thresholds": thresholds,
-        "weights": weights,
-        "other": other,
-        "synthesised": {search: arithmetic + thresholds[search] + weights + other for search in SEARCHES},
-        "estimated": estimated,
-        "breakdown": {search: summed(estimates(layers, search)) for search in SEARCHES},
+        **fixed,
+        "synthesised": {search: moving["arithmetic"] + thresholds[search] + rest for search in SEARCHES},
+        "estimated": {
+            search: sum(parts.values()) + sum(estimated[search].values()) + fixed["other"] for search in SEARCHES
+        },
+        "estimated parts": {"products": parts, **estimated},
         "FINN formula": finns_lut(design.result.graph),
     }
 
 
-def estimates(layers: list[HwLayer], search: str) -> list[Any]:
-    """Estimate the layers with a kind of thresholding: FINN's HLS variant has a comparator per threshold."""
-    style = "hls" if search == "parallel" else "rtl"
-    return [
-        estimate(replace(layer, style=style) if isinstance(layer, ThresholdingParams) else layer) for layer in layers
-    ]
+def sites(units: Sequence[RtlUnit]) -> int:
+    """Return the LUTs of units that have been synthesised."""
+    return sum(found.lut for found in synthesize_all(units, jobs=1))
 
 
-def summed(parts: list[Any]) -> dict[str, int]:
-    total: dict[str, int] = {}
-    for each in parts:
-        for name, value in asdict(each.breakdown).items():
-            total[name] = total.get(name, 0) + value
-    return total
+def breakdown(estimates: Sequence[Estimate]) -> dict[str, int]:
+    """Return LUTs by purpose."""
+    return asdict(sum((each.breakdown for each in estimates), start=Breakdown()))
 
 
 def networks(folder: Path, fashion: Path | None) -> Iterator[Trained]:
@@ -183,8 +168,7 @@ def main(
     with TemporaryDirectory() as folder:
         for trained in networks(Path(folder), fashion):
             for design in designs(trained):
-                setting = design.setting if trained.a2q_bits is None else f"A2Q, P = {trained.a2q_bits}"
-                rows.append({"family": trained.family, "setting": setting, **measured(design, jobs)})
+                rows.append({"network": trained.family, "setting": design.setting, **measured(design, jobs)})
                 print(rows[-1], flush=True)
     Console(width=150).print(table_of(rows))
     record(output, {"designs": rows})
@@ -202,7 +186,7 @@ def table_of(rows: list[dict[str, Any]]) -> Table:
             row["estimated"]["binary"],
             row["FINN formula"],
         )
-        table.add_row(row["family"], row["setting"], *map(str, values))
+        table.add_row(row["network"], row["setting"], *map(str, values))
     return table
 
 
