@@ -19,7 +19,7 @@ from finn_transforms.rtl.thresholding import Search, Thresholding
 from finn_transforms.rtl.unit import RtlUnit
 from finn_transforms.rtl.wrapper import files_of, instance, module, one_to_one
 
-LIBRARY = (
+LIBRARY: tuple[str, ...] = (
     "bfx_mvau.sv",
     "bfx_vector_feed.sv",
     "bfx_dot.sv",
@@ -32,7 +32,7 @@ LIBRARY = (
 BUFFER_BLOCK_DEPTH = 512
 """Words of an input vector from which on it is kept in block RAM."""
 
-UNROLLED_LIBRARY = ("bfx_unrolled.sv", "bfx_adder_tree.sv", "bfx_shift_tree.sv")
+UNROLLED_LIBRARY: tuple[str, ...] = ("bfx_unrolled.sv", "bfx_adder_tree.sv", "bfx_shift_tree.sv")
 
 WeightSource = Literal["memory", "stream", "constant"]
 
