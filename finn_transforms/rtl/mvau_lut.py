@@ -372,6 +372,7 @@ class MvauLut(RtlUnit):
             )
         weights.flags.writeable = False
         object.__setattr__(self, "weights", weights)
+        self.memory  # noqa: B018 - checks the style
 
 
 def _activation_lines(name: str, inside: Stream, outside: Stream) -> list[str]:

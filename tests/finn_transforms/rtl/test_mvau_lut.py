@@ -17,56 +17,51 @@ from finn_transforms.sim import Bench, Stalls
 from tests.support.mvau_units import mvau_unit, random_weights
 from tests.support.rtl_checks import check_units, inputs_of
 
-THRESHOLDS = np.sort(random_weights(DataType["INT9"], (8, 7), 1), axis=1)
+THRESHOLDS = np.sort(random_weights(DataType["INT8"], (4, 7), 1), axis=1)
 
 # Types, (MW, MH), (PE, SIMD), source and other fields: every kind of product, every kind of folding.
 UNITS = [
     mvau_unit(f"unit{index}", types, size, folding, source, **fields)
     for index, (types, size, folding, source, fields) in enumerate(
         [
-            ("UINT4 INT4 INT16", (16, 8), (2, 4), "memory", {"num_vectors": (3,)}),
-            ("UINT4 INT4 INT16", (16, 8), (2, 4), "memory", {"ram_style": "block"}),
-            ("UINT4 INT4 INT16", (16, 8), (8, 4), "memory", {"num_vectors": (2, 2)}),
-            ("UINT4 INT4 INT16", (16, 8), (2, 16), "stream", {}),
-            ("UINT4 INT4 INT16", (16, 8), (8, 16), "stream", {"num_vectors": (4,)}),
-            ("UINT4 INT4 INT16", (16, 8), (8, 16), "memory", {}),
-            ("UINT4 INT4 INT16", (16, 8), (8, 16), "constant", {}),
-            ("INT8 INT3 INT20", (15, 6), (3, 5), "stream", {"num_vectors": (2,)}),
-            ("INT3 INT8 INT20", (15, 6), (3, 5), "memory", {"num_vectors": (2,)}),
-            ("INT3 INT8 INT20", (15, 6), (6, 15), "constant", {}),
+            ("UINT4 INT4 INT16", (8, 4), (2, 4), "memory", {"num_vectors": (3,)}),
+            ("UINT4 INT4 INT16", (6, 4), (2, 3), "memory", {"ram_style": "block"}),
+            ("UINT4 INT4 INT16", (8, 2), (2, 4), "memory", {"num_vectors": (2, 2)}),
+            ("UINT4 INT4 INT16", (8, 4), (2, 8), "stream", {}),
+            ("UINT4 INT4 INT16", (8, 2), (2, 8), "stream", {"num_vectors": (4,)}),
+            ("UINT4 INT4 INT16", (8, 2), (2, 8), "memory", {}),
+            ("UINT4 INT4 INT16", (16, 4), (4, 16), "constant", {}),
+            ("INT8 INT3 INT20", (15, 2), (1, 5), "stream", {"num_vectors": (2,)}),
+            ("INT3 INT8 INT20", (15, 2), (2, 15), "constant", {}),
             ("UINT8 UINT8 UINT20", (6, 2), (1, 1), "memory", {}),
-            ("UINT8 INT8 INT24", (4, 1), (1, 2), "stream", {}),
-            ("UINT1 INT5 INT12", (14, 4), (2, 7), "memory", {}),
-            ("INT5 UINT1 INT12", (14, 4), (2, 7), "memory", {}),
-            ("UINT16 INT2 INT24", (6, 2), (2, 3), "memory", {}),
-            ("UINT8 TERNARY INT14", (8, 4), (2, 1), "memory", {}),
+            ("UINT1 INT5 INT12", (14, 2), (1, 7), "memory", {}),
+            ("INT16 UINT1 INT24", (6, 2), (1, 3), "memory", {}),
             ("TERNARY TERNARY INT8", (9, 3), (3, 9), "constant", {}),
-            ("TERNARY TERNARY INT8", (9, 3), (1, 3), "stream", {}),
-            ("UINT3 BIPOLAR INT10", (15, 6), (3, 5), "memory", {}),
-            ("INT3 BIPOLAR INT10", (14, 6), (2, 7), "stream", {}),
-            ("INT3 BIPOLAR INT10", (14, 6), (6, 14), "constant", {}),
-            ("BIPOLAR INT3 INT10", (14, 6), (2, 7), "memory", {}),
-            ("BIPOLAR UINT2 INT10", (14, 6), (6, 7), "memory", {}),
-            ("BIPOLAR INT3 INT10", (14, 6), (6, 14), "constant", {}),
-            ("BIPOLAR BIPOLAR UINT6", (33, 6), (2, 11), "memory", {}),
+            ("TERNARY TERNARY INT8", (9, 2), (1, 3), "stream", {}),
+            ("UINT3 BIPOLAR INT10", (15, 4), (2, 5), "memory", {}),
+            ("INT3 BIPOLAR INT10", (14, 4), (2, 7), "stream", {}),
+            ("INT3 BIPOLAR INT10", (14, 2), (2, 14), "constant", {}),
+            ("BIPOLAR INT3 INT10", (14, 4), (2, 7), "memory", {}),
+            ("BIPOLAR UINT2 INT10", (14, 2), (2, 7), "memory", {}),
+            ("BIPOLAR INT3 INT10", (14, 2), (2, 14), "constant", {}),
+            ("BIPOLAR BIPOLAR UINT6", (33, 4), (2, 11), "memory", {}),
             ("BIPOLAR BIPOLAR UINT6", (33, 2), (2, 33), "constant", {}),
-            ("BINARY BINARY UINT5", (16, 4), (2, 8), "memory", {"xnor": True}),
-            ("BINARY BINARY UINT5", (16, 4), (4, 16), "constant", {"xnor": True}),
+            ("BINARY BINARY UINT5", (16, 2), (1, 8), "memory", {"xnor": True}),
             (
                 "UINT4 INT4 INT14",
-                (16, 8),
+                (8, 4),
                 (2, 4),
                 "memory",
                 {"thresholds": THRESHOLDS, "output_type": DataType["UINT3"]},
             ),
             (
                 "UINT4 INT4 INT14",
-                (16, 8),
-                (8, 16),
+                (8, 4),
+                (4, 8),
                 "constant",
                 {"thresholds": THRESHOLDS, "output_type": DataType["INT4"], "bias": -4, "search": "parallel"},
             ),
-            ("INT4 INT4 INT14", (16, 6), (3, 4), "memory", {"output_type": DataType["INT20"]}),
+            ("INT4 INT4 INT14", (8, 3), (1, 4), "memory", {"output_type": DataType["INT20"]}),
         ]
     )
 ]
@@ -86,22 +81,29 @@ def all_vectors(data_type: str, length: int) -> NDArray[np.int64]:
 
 
 def test_all_weights_times_all_inputs() -> None:
-    pairs = [
-        *product(("UINT2", "INT2", "TERNARY", "BIPOLAR", "BINARY"), repeat=2),
-        ("UINT3", "INT3"),
-        ("INT4", "BINARY"),
-    ]
     units = []
-    for index, (inputs, weights) in enumerate(pairs):
+    for index, (inputs, weights, source) in enumerate(
+        [
+            ("UINT2", "INT2", "memory"),
+            ("INT2", "UINT2", "constant"),
+            ("INT2", "INT2", "memory"),
+            ("INT2", "TERNARY", "constant"),
+            ("UINT2", "TERNARY", "memory"),
+            ("BIPOLAR", "BIPOLAR", "memory"),
+            ("BIPOLAR", "TERNARY", "memory"),
+            ("TERNARY", "BIPOLAR", "memory"),
+            ("BINARY", "BINARY", "memory"),
+            ("BINARY", "BIPOLAR", "constant"),
+            ("BIPOLAR", "BINARY", "memory"),
+        ]
+    ):
         matrix = all_vectors(weights, 2)[:, 0].T
-        for source in ("memory", "constant"):
-            types, size = f"{inputs} {weights} INT9", (2, matrix.shape[1])
-            name = f"all{index}_{source}"
-            units.append(mvau_unit(name, types, size, (size[1], 2), source, weights=matrix))
+        types, size = f"{inputs} {weights} INT6", (2, matrix.shape[1])
+        units.append(mvau_unit(f"all{index}", types, size, (size[1], 2), source, weights=matrix))
     bench = Bench(units)
     for unit in units:
-        inputs = all_vectors(unit.input_type.name, 2)
-        np.testing.assert_array_equal(bench.run(unit, [inputs]).outputs[0], unit.golden(inputs)[0], unit.name)
+        vectors = all_vectors(unit.input_type.name, 2)
+        np.testing.assert_array_equal(bench.run(unit, [vectors]).outputs[0], unit.golden(vectors)[0], unit.name)
 
 
 def bits_of(low: int, high: int) -> int:
@@ -111,12 +113,11 @@ def bits_of(low: int, high: int) -> int:
 
 def test_extremes_fit_the_narrowest_accumulator_and_no_narrower_one() -> None:
     cases: list[tuple[str, str, tuple[int, int], Any]] = [
-        ("UINT4", "INT4", (2, 8), "memory"),
+        ("UINT4", "INT4", (1, 8), "memory"),
         ("UINT4", "INT4", (4, 24), "constant"),
-        ("INT8", "TERNARY", (4, 4), "stream"),
+        ("INT8", "TERNARY", (1, 4), "stream"),
         ("INT4", "BIPOLAR", (1, 6), "memory"),
-        ("BIPOLAR", "INT4", (2, 12), "memory"),
-        ("UINT2", "INT8", (4, 24), "memory"),
+        ("BIPOLAR", "INT4", (1, 12), "memory"),
     ]
     units, inputs = [], []
     for index, (kind, weight_kind, folding, source) in enumerate(cases):
@@ -153,10 +154,10 @@ TYPES = [
 
 
 @st.composite
-def drawn_units(draw: st.DrawFn, count: int = 16) -> list[MvauLut]:
+def drawn_units(draw: st.DrawFn, count: int = 12) -> list[MvauLut]:
     units = []
     for index in range(count):
-        pe, simd = draw(st.integers(1, 4)), draw(st.integers(1, 9))
+        pe, simd = draw(st.integers(1, 2)), draw(st.integers(1, 7))
         nf, sf = draw(st.integers(1, 3)), draw(st.integers(1, 4))
         sources = ["memory", "stream", *(["constant"] if nf == sf == 1 else [])]
         types = f"{draw(st.sampled_from(TYPES))} {draw(st.sampled_from(TYPES))} INT{draw(st.integers(22, 30))}"
@@ -167,10 +168,10 @@ def drawn_units(draw: st.DrawFn, count: int = 16) -> list[MvauLut]:
 
 
 @settings(
-    max_examples=2,
+    max_examples=1,
     derandomize=True,
     deadline=None,
-    phases=[Phase.generate],  # a build per example: too slow to shrink
+    phases=[Phase.generate],  # a build takes seconds: too slow to shrink
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.large_base_example, HealthCheck.data_too_large],
 )
 @given(drawn_units())
@@ -195,9 +196,9 @@ def test_accumulators_wrap_modulo_their_bits() -> None:
 def test_gates_compute_the_same() -> None:
     pytest.importorskip("pyosys")
     units = [
-        mvau_unit("gates_memory", "UINT4 INT4 INT12", (8, 4), (2, 4)),
-        mvau_unit("gates_stream", "INT3 BIPOLAR INT8", (9, 4), (2, 3), "stream"),
-        mvau_unit("gates_constant", "UINT4 INT4 INT12", (8, 3), (3, 8), "constant"),
+        mvau_unit("gates_memory", "UINT4 INT4 INT12", (8, 1), (1, 4)),
+        mvau_unit("gates_stream", "INT3 BIPOLAR INT8", (9, 2), (2, 3), "stream"),
+        mvau_unit("gates_constant", "UINT4 INT4 INT12", (6, 2), (2, 6), "constant"),
     ]
     assert check_gates([(unit, inputs_of(unit)) for unit in units], stalls=Stalls(), seed=3) == []
 
