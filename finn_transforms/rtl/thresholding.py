@@ -12,13 +12,11 @@ import numpy as np
 from qonnx.core.datatype import BaseDataType
 
 from finn_transforms.ops.hardware import thresholding
+from finn_transforms.rtl.memory import BLOCK_DEPTH
 from finn_transforms.rtl.streams import Integers, Stream
 from finn_transforms.rtl.threshold_tables import Comparison, comparison, literal, search_order, table
 from finn_transforms.rtl.unit import RtlUnit
 from finn_transforms.rtl.wrapper import files_of, instance, module, one_to_one
-
-BLOCK_DEPTH = 512
-"""From so many thresholds per lane and stage on, ``auto`` takes block RAM: 512 words of 36 bits are 18 Kbit."""
 
 LUT_DEPTH = 64
 """Thresholds per lane and stage that ``block`` leaves in LUTs: a LUT holds so many of each bit."""
