@@ -16,10 +16,12 @@ module bfx_concat #(
 );
     wire [$clog2(COUNT)-1:0] turn;
     wire load = !out_valid || out_ready;
-    wire valid = in_valid[turn];
+    wire [COUNT-1:0] chosen;
+    wire valid = |(in_valid & chosen);
     for (genvar i = 0; i < int'(COUNT); i++) begin : gen_ready
-        assign in_ready[i] = load && turn == $clog2(COUNT)'(i);
+        assign chosen[i] = turn == $clog2(COUNT)'(i);
     end
+    assign in_ready = load ? chosen : '0;
     bfx_turns #(.COUNT(COUNT), .LONGEST(LONGEST), .LENGTHS(LENGTHS)) turns (.clk, .rst_n, .step(load && valid), .turn);
     always_ff @(posedge clk) begin
         if (load) out_data <= in_data[turn*WIDTH+:WIDTH];

@@ -18,8 +18,12 @@ module bfx_turns #(
     end else begin : gen_counted
         logic [StepBits-1:0] steps;
         logic [COUNT-1:0] ends;
-        always_comb for (int unsigned i = 0; i < COUNT; i++) ends[i] = steps == StepBits'(LENGTHS[16*i+:16] - 16'd1);
-        assign last = ends[turn];
+        always_comb begin
+            for (int unsigned i = 0; i < COUNT; i++) begin
+                ends[i] = turn == BITS'(i) && steps == StepBits'(LENGTHS[16*i+:16] - 16'd1);
+            end
+        end
+        assign last = |ends;
         always_ff @(posedge clk) begin
             if (!rst_n) steps <= '0;
             else if (step) steps <= last ? '0 : steps + 1'b1;
