@@ -154,7 +154,9 @@ def step_bfx_estimate_reports(model: ModelWrapper, cfg: DataflowBuildConfig) -> 
     return model
 
 
-def estimate_only_steps(*, compute_in_luts: bool = False, by_cost: bool = False) -> list[BuildStep]:
+def estimate_only_steps(
+    *, compute_in_luts: bool = False, mvau_in_luts: bool = False, by_cost: bool = False
+) -> list[BuildStep]:
     """Return the steps from an exported file to FINN's estimate reports; none needs Vivado.
 
     Our steps and FINN's, in order: lowering, partition, specialization, folding, FINN's bit widths, then the exact
@@ -162,12 +164,17 @@ def estimate_only_steps(*, compute_in_luts: bool = False, by_cost: bool = False)
 
     Args:
         compute_in_luts: include `step_bfx_compute_in_luts`.
+        mvau_in_luts: include `step_bfx_mvau_in_luts`.
         by_cost: fold with `step_bfx_fold_by_cost` instead of FINN's step.
     """
     prepare_finn()
+    if mvau_in_luts:
+        # Also where a build goes on behind that step.
+        register()
     return [
         step_bfx_lower_to_hw,
         *([step_bfx_compute_in_luts] if compute_in_luts else []),
+        *([step_bfx_mvau_in_luts] if mvau_in_luts else []),
         "step_create_dataflow_partition",
         "step_specialize_layers",
         step_bfx_fold_by_cost if by_cost else "step_target_fps_parallelization",
@@ -180,16 +187,19 @@ def estimate_only_steps(*, compute_in_luts: bool = False, by_cost: bool = False)
     ]
 
 
-def default_steps(*, compute_in_luts: bool = False, by_cost: bool = False) -> list[BuildStep]:
+def default_steps(
+    *, compute_in_luts: bool = False, mvau_in_luts: bool = False, by_cost: bool = False
+) -> list[BuildStep]:
     """Return the steps of a complete build: `estimate_only_steps`, then FINN's own from hardware generation on.
 
     Those need Vivado.
 
     Args:
         compute_in_luts: include `step_bfx_compute_in_luts`.
+        mvau_in_luts: include `step_bfx_mvau_in_luts`.
         by_cost: fold with `step_bfx_fold_by_cost` instead of FINN's step.
     """
-    steps = estimate_only_steps(compute_in_luts=compute_in_luts, by_cost=by_cost)
+    steps = estimate_only_steps(compute_in_luts=compute_in_luts, mvau_in_luts=mvau_in_luts, by_cost=by_cost)
     from finn.builder.build_dataflow_config import default_build_dataflow_steps
 
     after_estimates = default_build_dataflow_steps.index("step_generate_estimate_reports") + 1
