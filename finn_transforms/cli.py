@@ -12,6 +12,7 @@ import typer
 from rich.console import Console
 
 from finn_transforms.cli_certify import certify_command
+from finn_transforms.cli_rtl import rtl_command, sim_command
 
 if TYPE_CHECKING:
     from finn_transforms.build import BuildResult
@@ -215,6 +216,8 @@ def demo_command(
 
 
 app.command("certify")(certify_command)
+app.command("rtl")(rtl_command)
+app.command("sim")(sim_command)
 
 
 def _fail(message: str, code: int) -> NoReturn:

@@ -1,10 +1,11 @@
 """How many beats each link has to hold so that a network never stops, and so that nothing slows it down.
 
-Why this is a proof. Every link has one writer and one reader, a step of a unit that can be taken stays possible until it
-is taken, and no step takes away what another one waits for. So all orders of steps lead equally far (a Kahn network
-with bounded channels is determinate): if *one* order of steps runs through a frame without ever holding more beats on a
-link than there is room for, then *every* order does, whatever gaps, back-pressure or clock cycles bring it about. The
-order shown here feeds one beat, lets every unit do all it can, counts what is left on each link, and feeds the next.
+Why this is a proof. Every link has one writer and one reader, a step of a unit that can be taken stays possible until
+it is taken, and no step takes away what another one waits for. So all orders of steps lead equally far (a Kahn network
+with bounded channels is determinate): if *one* order of steps runs through a frame without ever holding more beats on
+a link than there is room for, then *every* order does, whatever gaps, back-pressure or clock cycles bring it about.
+The order shown here feeds one beat, lets every unit do all it can, counts what is left on each link, and feeds the
+next. Units in a row, without fork or join, count as one unit with wires inside: each does its part when the next asks.
 All beats have left when a frame ends, so that the next frame finds the links as the first one did. The units are as
 demanding as their ``needs`` allows, see `finn_transforms.network.schedule`; units that take beats ahead or hold results
 only add room.
@@ -23,7 +24,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from finn_transforms.network.graph import OUTSIDE, Network, Port
-from finn_transforms.network.schedule import Game, Played, Times, game_of, most_waiting, play, play_ahead
+from finn_transforms.network.schedule import Game, Played, Times, game_of, game_of_row, most_waiting, play, play_ahead
 
 LATENCY = 12
 """Clock cycles that a beat is taken to spend in the registers of a unit."""
@@ -67,7 +68,7 @@ class Timing:
 def depths(network: Network) -> tuple[Depth, ...]:
     """Return what each link has to hold; see this module for why."""
     games = [game_of(unit) for unit in network.units]
-    safe, fast = safe_depths(network, games), _timing(network, games, spread=True).waiting
+    safe, fast = safe_depths(network), _timing(network, games, spread=True).waiting
     return tuple(Depth(safe=a, fast=b) for a, b in zip(safe, fast, strict=True))
 
 
@@ -104,42 +105,109 @@ def _timing(network: Network, games: list[Game], *, spread: bool) -> Timing:
     )
 
 
-def safe_depths(network: Network, games: list[Game]) -> tuple[int, ...]:
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Row:
+    """Units one behind the other, as one player of the game, and the links at its ends."""
+
+    game: Game
+    entering: tuple[int, ...]
+    leaving: tuple[int, ...]
+
+
+def _rows(network: Network) -> list[_Row]:
+    """Return the units in rows without fork or join: inside a row wires will do, whatever is around it."""
+    source_of = {link.target: link.source for link in network.links}
+    link_from = {link.source: number for number, link in enumerate(network.links)}
+    rows: list[list[int]] = []
+    row_behind: dict[int, list[int]] = {}
+    for index, unit in enumerate(network.units):
+        feeder = source_of[Port(unit=index)].unit
+        is_plain = len(unit.inputs) == len(unit.outputs) == 1
+        row = row_behind.get(feeder) if is_plain else None
+        if row is None:
+            row = []
+            rows.append(row)
+        row.append(index)
+        row_behind.pop(feeder, None)
+        if is_plain:
+            row_behind[index] = row
+    return [
+        _Row(
+            game=game_of(network.units[row[0]])
+            if len(row) == 1
+            else game_of_row([network.units[index] for index in row]),
+            entering=tuple(
+                network.link_to[Port(unit=row[0], stream=port)] for port in range(len(network.units[row[0]].inputs))
+            ),
+            leaving=tuple(
+                link_from[Port(unit=row[-1], stream=port)] for port in range(len(network.units[row[-1]].outputs))
+            ),
+        )
+        for row in rows
+    ]
+
+
+def safe_depths(network: Network) -> tuple[int, ...]:
     """Return how many beats each link has to hold so that the order of steps described above is possible.
 
     A unit goes on once all that it gave has been settled: its reader has released the beat, or there is room for it.
     A reader releases what it took when it goes on itself. Within a clock cycle units act in topological order.
     """
+    rows = _in_order(_rows(network), {link for link in range(len(network.links)) if _is_outer(network, link)})
     # Longer than everything that one beat can set off: each step of each unit once.
-    quiet = sum(int(game.waits.sum()) for game in games) + len(games) + 1
+    quiet = sum(int(row.game.waits.sum()) for row in rows) + len(rows) + 1
     beats = max(stream.beats for stream in network.inputs)
-    arrivals = [_spread(stream.beats, 1, quiet * beats) for stream in network.inputs]
-    results = _play_all(network, arrivals, lambda index, times: play(games[index], games[index].waits, times))
-    link_from = {link.source: number for number, link in enumerate(network.links)}
+    arrived: dict[int, Times] = {
+        number: _spread(network.stream_of(link).beats, 1, quiet * beats)
+        for number, link in enumerate(network.links)
+        if _is_outer(network, number)
+    }
+    results: list[Played] = []
+    for row in rows:
+        result = play(row.game, row.game.waits, [arrived[link] for link in row.entering])
+        results.append(result)
+        arrived.update(zip(row.leaving, result.given, strict=True))
     waiting = [0] * len(network.links)
-    released: dict[Port, Times] = {}
-    for index in reversed(range(len(games))):
-        game, result = games[index], results[index]
-        times = _times_of_steps(game, result)
-        settled: list[Times] = []
-        for number, (steps, given) in enumerate(zip(game.gives, result.given, strict=True)):
-            link = link_from[Port(unit=index, stream=number)]
-            target = network.links[link].target
-            if target.unit == OUTSIDE:
-                settled.append(given)
-                continue
-            goes_on = times[np.minimum(game.next_take(steps), np.append(steps[1:], game.steps))]
-            room = np.arange(1, len(steps) + 1) - np.searchsorted(released[target], goes_on, side="left")
-            waiting[link] = max(int(room.max()), 0)
-            settled.append(np.maximum(given, np.concatenate([given[: waiting[link]], released[target]])[: len(given)]))
-        for number, steps in enumerate(game.takes):
-            goes_on_at = game.next_take(steps)
-            last = times[goes_on_at - 1]
-            for gives, done in zip(game.gives, settled, strict=True):
-                before = np.searchsorted(gives, goes_on_at) - 1
-                last = np.maximum(last, np.where(before >= 0, done[before], 0))
-            released[Port(unit=index, stream=number)] = last
+    released: dict[int, Times] = {}
+    for row, result in reversed(list(zip(rows, results, strict=True))):
+        _release(network, row, result, waiting, released)
     return tuple(waiting)
+
+
+def _is_outer(network: Network, link: int) -> bool:
+    return network.links[link].source.unit == OUTSIDE
+
+
+def _in_order(rows: list[_Row], ready: set[int]) -> list[_Row]:
+    """Return rows so that each comes behind those that feed it."""
+    ready, left, order = set(ready), list(rows), []
+    while left:
+        chosen = next(row for row in left if set(row.entering) <= ready)
+        left.remove(chosen)
+        ready.update(chosen.leaving)
+        order.append(chosen)
+    return order
+
+
+def _release(network: Network, row: _Row, result: Played, waiting: list[int], released: dict[int, Times]) -> None:
+    """Find how much the links behind a row have to hold, and when the row releases the beats that it took."""
+    game, times = row.game, _times_of_steps(row.game, result)
+    settled: list[Times] = []
+    for link, steps, given in zip(row.leaving, game.gives, result.given, strict=True):
+        if network.links[link].target.unit == OUTSIDE:
+            settled.append(given)
+            continue
+        goes_on = times[np.minimum(game.next_take(steps), np.append(steps[1:], game.steps))]
+        room = np.arange(1, len(steps) + 1) - np.searchsorted(released[link], goes_on, side="left")
+        waiting[link] = max(int(room.max()), 0)
+        settled.append(np.maximum(given, np.concatenate([given[: waiting[link]], released[link]])[: len(given)]))
+    for link, steps in zip(row.entering, game.takes, strict=True):
+        goes_on_at = game.next_take(steps)
+        last = times[goes_on_at - 1]
+        for gives, done in zip(game.gives, settled, strict=True):
+            count = np.searchsorted(gives, goes_on_at) - 1
+            last = np.maximum(last, np.where(count >= 0, done[count], 0))
+        released[link] = last
 
 
 def _times_of_steps(game: Game, result: Played) -> Times:

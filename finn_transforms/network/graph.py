@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 
 import numpy as np
 
+from finn_transforms.network.schedule import before
 from finn_transforms.rtl import RtlUnit, Stream
 from finn_transforms.rtl.streams import Integers
 
@@ -75,7 +77,9 @@ class Network(RtlUnit):
                   for side, port in (("source", link.source), ("target", link.target))]  # fmt: skip
         inside = [port for port in linked if port[0] != OUTSIDE]
         if len(inside) != len(set(inside)) or set(inside) != ports or len(linked) != len(set(linked)):
-            wrong = sorted(ports.symmetric_difference(inside)) or sorted({each for each in linked if linked.count(each) > 1})
+            wrong = sorted(ports.symmetric_difference(inside)) or sorted(
+                {each for each in linked if linked.count(each) > 1}
+            )
             raise NetworkError(f"{self.name}: expected one link per stream, found none or several for {wrong[0]}")
         for link in self.links:
             if OUTSIDE not in (link.source.unit, link.target.unit):
@@ -173,13 +177,10 @@ class Network(RtlUnit):
             for port in range(len(unit.outputs)):
                 counts = unit.needs(port)
                 pairs = zip(counts, operands, strict=True)
-                waits[Port(unit=index, stream=port)] = np.max([_before(each, times) for each, times in pairs], axis=0)
+                waits[Port(unit=index, stream=port)] = np.max(
+                    [before(np.asarray(each, dtype=np.int64), times) for each, times in pairs], axis=0
+                )
         return waits[source_of[Port(unit=OUTSIDE, stream=output)]]
-
-
-def _before(counts: Integers, waits: Integers) -> Integers:
-    """Return what the last of so many beats waits for, 0 where there is none."""
-    return np.concatenate([[0], waits])[np.asarray(counts, dtype=np.int64)]
 
 
 def _shape(stream: Stream) -> tuple[int, bool, int, int]:
@@ -195,5 +196,5 @@ def _renamed(stream: Stream, name: str) -> Stream:
 def linear(name: str, units: Sequence[RtlUnit]) -> Network:
     """Return units in a row, each of one input and one output, as a network."""
     ends = [OUTSIDE, *range(len(units)), OUTSIDE]
-    links = [Link(source=Port(unit=a), target=Port(unit=b)) for a, b in zip(ends, ends[1:], strict=False)]
+    links = [Link(source=Port(unit=a), target=Port(unit=b)) for a, b in pairwise(ends)]
     return Network(name=name, units=tuple(units), links=tuple(links))

@@ -57,10 +57,28 @@ def game_of(unit: RtlUnit) -> Game:
     Raises:
         ValueError: ``needs`` does not grow, has a wrong length, or passes the input's beats.
     """
-    rows, outputs = _gives_in_order(unit)
-    beats = np.array([stream.beats for stream in unit.inputs], dtype=np.int64)
+    beats = [stream.beats for stream in unit.inputs]
+    return game_from(beats, [_checked_needs(unit, number) for number in range(len(unit.outputs))])
+
+
+def game_of_row(units: Sequence[RtlUnit]) -> Game:
+    """Return the steps of units of one input and one output, one behind the other, as if they were one unit."""
+    waits = np.arange(1, units[0].inputs[0].beats + 1)
+    for unit in units:
+        waits = before(_checked_needs(unit, 0)[0], waits)
+    return game_from([units[0].inputs[0].beats], [[waits]])
+
+
+def before(counts: Times, waits: Times) -> Times:
+    """Return what the last of so many beats waits for, 0 where there is none."""
+    return np.concatenate([[0], waits])[counts]
+
+
+def game_from(beats: Sequence[int], needs: Sequence[Sequence[Times]]) -> Game:
+    """Return the steps of a unit with so many beats per input, and what its outputs' beats need of each input."""
+    rows, outputs = _gives_in_order(needs)
     # The rest of the frame is taken behind the last output.
-    counts = np.vstack([np.zeros((1, len(beats)), dtype=np.int64), rows, beats])
+    counts = np.vstack([np.zeros((1, len(beats)), dtype=np.int64), rows, np.array(beats, dtype=np.int64)])
     taken = np.maximum.accumulate(counts, axis=0)
     deltas = np.diff(taken, axis=0)
     micro = deltas.max(axis=1, initial=0)  # steps that take, in front of each output
@@ -69,42 +87,37 @@ def game_of(unit: RtlUnit) -> Game:
     give_steps = (ends - 1)[:-1]
     first_take = ends - given - micro
     takes = tuple(
-        np.repeat(first_take - taken[:-1, port], deltas[:, port]) + np.arange(beats[port]) for port in range(len(beats))
+        np.repeat(first_take - taken[:-1, port], deltas[:, port]) + np.arange(count) for port, count in enumerate(beats)
     )
     steps = int(ends[-1])
     follows = np.zeros(steps, dtype=np.bool_)
-    behind = micro[1:-1] == 0
-    same = outputs[1:] == outputs[:-1]
-    follows[give_steps[1:][behind & same]] = True
-    if len(rows) and micro[0] == 0:
+    follows[give_steps[1:][(micro[1:-1] == 0) & (outputs[1:] == outputs[:-1])]] = True
+    if micro[0] == 0:
         follows[give_steps[0]] = True
     # A beat taken each cycle; given in the cycle in which its last input was taken; different outputs side by side.
     waits = np.ones(steps, dtype=np.int64)
     waits[give_steps] = 0
     waits[follows] = 1
-    return Game(
-        takes=takes,
-        gives=tuple(give_steps[outputs == number] for number in range(len(unit.outputs))),
-        steps=steps,
-        follows=follows,
-        waits=waits,
-    )
+    gives = tuple(give_steps[outputs == number] for number in range(len(needs)))
+    return Game(takes=takes, gives=gives, steps=steps, follows=follows, waits=waits)
 
 
-def _gives_in_order(unit: RtlUnit) -> tuple[Times, Times]:
+def _checked_needs(unit: RtlUnit, output: int) -> list[Times]:
+    beats = unit.outputs[output].beats
+    needs = [np.asarray(each, dtype=np.int64) for each in unit.needs(output)]
+    for each, source in zip(needs, unit.inputs, strict=True):
+        if each.shape != (beats,) or (np.diff(each) < 0).any() or not 0 <= each[0] <= each[-1] <= source.beats:
+            raise ValueError(
+                f"{unit.name}: expected needs({output}) to be {beats} growing counts of at most {source.beats} beats "
+                f"of {source.name}, found shape {each.shape}; correct the unit"
+            )
+    return needs
+
+
+def _gives_in_order(needs: Sequence[Sequence[Times]]) -> tuple[Times, Times]:
     """Return what each beat of any output needs, (beats, inputs), in the order in which they leave, and its output."""
-    rows, outputs = [], []
-    for number, stream in enumerate(unit.outputs):
-        needs = [np.asarray(each, dtype=np.int64) for each in unit.needs(number)]
-        for each, source in zip(needs, unit.inputs, strict=True):
-            if each.shape != (stream.beats,) or (np.diff(each) < 0).any() or not 0 <= each[0] <= each[-1] <= source.beats:
-                raise ValueError(
-                    f"{unit.name}: expected needs({number}) to be {stream.beats} growing counts of at most "
-                    f"{source.beats} beats of {source.name}, found shape {each.shape}; correct the unit"
-                )
-        rows.append(np.stack(needs, axis=1))
-        outputs.append(np.full(stream.beats, number))
-    together, numbers = np.concatenate(rows), np.concatenate(outputs)
+    together = np.concatenate([np.stack(each, axis=1) for each in needs])
+    numbers = np.concatenate([np.full(len(each[0]), number) for number, each in enumerate(needs)])
     order = np.lexsort((numbers, together.sum(axis=1)))
     return together[order], numbers[order]
 
@@ -172,5 +185,3 @@ def most_waiting(given: Times, taken: Times) -> int:
     at = np.unique(np.concatenate([given, taken]))
     waiting = np.searchsorted(given, at, side="right") - np.searchsorted(taken, at, side="right")
     return int(waiting.max(initial=0))
-
-

@@ -56,7 +56,9 @@ def stitch(model: ir.Model, name: str = "bfx_network", unit_for: UnitMaker = uni
     between = nodes_between_hardware(model)
     if not nodes or between:
         found = f"{between[0].op_type} {between[0].name!r} between hardware layers" if between else "none"
-        raise NetworkError(f"expected one accelerator of hardware layers, found {found}; see refusals.json of the build")
+        raise NetworkError(
+            f"expected one accelerator of hardware layers, found {found}; see refusals.json of the build"
+        )
     builder = _Builder(name=name)
     for node in nodes:
         builder.add_layer(node, unit_for)
@@ -88,7 +90,9 @@ class _Builder:
         """Add the unit of a node, copies of what several read, and converters in front of it."""
         layer = read_layer(node)
         if layer is None:
-            raise NetworkError(f"{node.op_type} {node.name!r}: expected a layer that has a unit, found none of its kind")
+            raise NetworkError(
+                f"{node.op_type} {node.name!r}: expected a layer that has a unit, found none of its kind"
+            )
         try:
             unit = unit_for(layer, node, self._unit_name(layer_type(node)))
         except NoUnitError as error:
@@ -107,7 +111,7 @@ class _Builder:
 
     def finish(self, model: ir.Model) -> tuple[str, ...]:
         """Link what the host reads, in order, and return the values' names."""
-        names = []
+        names: list[str] = []
         for node in model.graph:
             for value in node.outputs:
                 for port, _ in self.open.pop(value, []):

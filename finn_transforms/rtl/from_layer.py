@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 import numpy as np
 import onnx_ir as ir
-from qonnx.core.datatype import BaseDataType, DataType
+from qonnx.core.datatype import BaseDataType
 
 from finn_transforms.analysis.attributes import attributes_of
 from finn_transforms.analysis.constants import constant
@@ -67,7 +67,9 @@ def _mvau(layer: MvauParams, node: ir.Node, name: str) -> RtlUnit:
 
     if layer.tiling != 1:
         raise NoUnitError(f"expected an MVAU without tiling, found TH = {layer.tiling}; set it to 1")
-    weights, input_type, weight_type = _weights(layer, node)
+    weights = _integers(_initializer(node, 1))
+    if layer.dsp:
+        return _mvau_in_dsp(layer, weights, name)
     attributes = attributes_of(node)
     return MvauLut(
         name=name,
@@ -75,21 +77,29 @@ def _mvau(layer: MvauParams, node: ir.Node, name: str) -> RtlUnit:
         mh=layer.mh,
         pe=layer.pe,
         simd=layer.simd,
-        input_type=input_type,
-        weight_type=weight_type,
+        input_type=layer.input_type,
+        weight_type=layer.weight_type,
         accumulator_type=layer.accumulator_type,
         weights=weights,
         num_vectors=layer.num_vectors,
-        thresholds=_thresholds_inside(layer, node),
+        thresholds=_integers(np.ceil(_initializer(node, 2))) if layer.threshold_steps else None,
         output_type=layer.output_type,
         bias=int(attributes.get("ActVal", 0)) if layer.threshold_steps else 0,
+        xnor=bool(attributes.get("binaryXnorMode", 0)) and layer.input_type.name != "BIPOLAR",
     )
+
+
+def _mvau_in_dsp(layer: MvauParams, weights: Integers, name: str) -> RtlUnit:
+    from finn_transforms.rtl.finn_library import FinnMvu
+
+    _refuse_thresholds_inside(layer)
+    return FinnMvu(name=name, layer=layer, weights=weights)
 
 
 def _vvau(layer: VvauParams, node: ir.Node, name: str) -> RtlUnit:
     from finn_transforms.rtl.vvau_lut import VvauLut
 
-    weights, input_type, weight_type = _weights(layer, node)
+    _refuse_thresholds_inside(layer)
     return VvauLut(
         name=name,
         channels=layer.channels,
@@ -97,24 +107,19 @@ def _vvau(layer: VvauParams, node: ir.Node, name: str) -> RtlUnit:
         windows=prod(layer.image),
         pe=layer.pe,
         simd=layer.simd,
-        input_type=input_type,
-        weight_type=weight_type,
+        input_type=layer.input_type,
+        weight_type=layer.weight_type,
         accumulator_type=layer.accumulator_type,
-        weights=weights,
+        weights=_integers(_initializer(node, 1)),
     )
 
 
-def _weights(layer: MvauParams | VvauParams, node: ir.Node) -> tuple[Integers, BaseDataType, BaseDataType]:
-    """Return the weights, and both types: bits that stand for -1 and 1 are the type that says so."""
-    weights = _integers(_initializer(node, 1))
-    if not attributes_of(node).get("binaryXnorMode", 0) or layer.input_type.name == "BIPOLAR":
-        return weights, layer.input_type, layer.weight_type
-    bipolar = DataType["BIPOLAR"]
-    return 2 * weights - 1 if weights.min() >= 0 else weights, bipolar, bipolar
-
-
-def _thresholds_inside(layer: MvauParams | VvauParams, node: ir.Node) -> Integers | None:
-    return _integers(np.ceil(_initializer(node, 2))) if layer.threshold_steps else None
+def _refuse_thresholds_inside(layer: MvauParams | VvauParams) -> None:
+    if layer.threshold_steps:
+        raise NoUnitError(
+            f"expected a layer without thresholds inside, found {layer.threshold_steps} per channel; lower the model "
+            "again, which puts them in a layer of their own"
+        )
 
 
 def _thresholding(layer: ThresholdingParams, node: ir.Node, name: str) -> RtlUnit:
@@ -202,11 +207,12 @@ def _elementwise(layer: StreamParams, node: ir.Node, name: str) -> RtlUnit:
         elements=layer.width,
         beats=prod(layer.output_shape) // layer.width,
     )
-    for side, array in zip(("left", "right"), sides, strict=True):
-        if array is not None:
-            beats = constant_beats(_integers(array), layer.channels, layer.width)
-            unit = replace(unit, constants=beats, constant_side=side)
-    return unit
+    left, right = (
+        None if array is None else constant_beats(_integers(array), layer.channels, layer.width) for array in sides
+    )
+    if left is not None:
+        return replace(unit, constants=left, constant_side="left")
+    return unit if right is None else replace(unit, constants=right, constant_side="right")
 
 
 def _concat(layer: StreamParams, node: ir.Node, name: str) -> RtlUnit:

@@ -50,7 +50,8 @@ def top_module(units: Sequence[RtlUnit]) -> str:
 
 def bindings(units: Sequence[RtlUnit]) -> str:
     """Return the C++ that tells the bench where the streams of the units are."""
-    lines = [f'#include "bench.h"\n#include "V{TOP}.h"\n', f"std::vector<Unit> units(V{TOP}& m) {{", "  return {"]
+    lines = [f'#include "bench.h"\n#include "V{TOP}.h"\n', "Design design(VerilatedContext* context) {"]
+    lines += [f"  V{TOP}& m = *new V{TOP}{{context}};  // lives as long as the process", "  return {{"]
     for index, unit in enumerate(units):
         u = f"m.u{index}"
         lines += [f'    {{"{unit.name}", [&](bool b) {{ {u}_clk = b; }}, [&](bool b) {{ {u}_rst_n = b; }}, {{']
@@ -71,4 +72,4 @@ def bindings(units: Sequence[RtlUnit]) -> str:
             for number, stream in enumerate(unit.taps)
         ]
         lines += ["    }},"]
-    return "\n".join([*lines, "  };", "}", ""])
+    return "\n".join([*lines, "  }, [&] { m.eval(); }, [&] { m.final(); }};", "}", ""])

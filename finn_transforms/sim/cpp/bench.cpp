@@ -3,14 +3,11 @@
 // Arguments: unit seed valid_probability ready_probability ready_after_valid patience folder, then beats per source and
 // per sink. Ends with status 3 and a line on stderr where the unit breaks the rules of a stream or stops.
 #include "bench.h"
-#include "Vbfx_bench.h"
 #include "verilated.h"
 
 #include <cstdio>
 #include <cstdlib>
 #include <memory>
-
-std::vector<Unit> units(Vbfx_bench& model);
 
 double sc_time_stamp() { return 0; }
 
@@ -111,9 +108,8 @@ int main(int argc, char** argv) {
     const std::string folder = argv[7];
     context->randReset(2);  // registers without reset begin with random bits
     context->randSeed(int(seed % 2147483646 + 1));
-    auto model = std::make_unique<Vbfx_bench>(context.get());
-    std::vector<Unit> all = units(*model);
-    Unit& unit = all.at(std::strtoull(argv[1], nullptr, 10));
+    Design model = design(context.get());
+    Unit& unit = model.units.at(std::strtoull(argv[1], nullptr, 10));
     Random random{seed};
 
     std::vector<Feed> feeds;
@@ -137,9 +133,9 @@ int main(int argc, char** argv) {
         for (Drain& d : drains)
             if (d.stream->ready) d.stream->ready(false);
         unit.clock(false);
-        model->eval();
+        model.eval();
         unit.clock(true);
-        model->eval();
+        model.eval();
     }
     int64_t moved = 0;
     for (int64_t cycle = 0;; ++cycle) {
@@ -165,7 +161,7 @@ int main(int argc, char** argv) {
             d.ready = random.chance(ready_probability) && (!ready_after_valid || d.held);
             d.stream->ready(!d.ready);
         }
-        model->eval();
+        model.eval();
         std::vector<bool> valid;
         for (Drain& d : drains) {
             valid.push_back(d.stream->valid());
@@ -173,7 +169,7 @@ int main(int argc, char** argv) {
             d.before.swap(d.now);
             if (d.stream->ready) d.stream->ready(d.ready);
         }
-        model->eval();
+        model.eval();
         bool any = false, unfinished = false;
         for (size_t i = 0; i < drains.size(); ++i) {
             Drain& d = drains[i];
@@ -215,7 +211,7 @@ int main(int argc, char** argv) {
         }
         if (any) moved = cycle;
         unit.clock(true);
-        model->eval();
+        model.eval();
         if (!unfinished && cycle - moved > kDrain) break;
         if (unfinished && cycle - moved > patience)
             fail("deadlock: nothing moved for " + std::to_string(patience) + " cycles up to cycle " + std::to_string(cycle) +
@@ -226,6 +222,6 @@ int main(int argc, char** argv) {
         write(folder + "/" + d.stream->name + ".out", d.data.data(), d.cycles.size() * d.words * 4);
         write(folder + "/" + d.stream->name + ".cycles", d.cycles.data(), d.cycles.size() * 8);
     }
-    model->final();
+    model.final();
     return 0;
 }

@@ -49,3 +49,12 @@ struct Unit {
     std::vector<Source> sources;
     std::vector<Sink> sinks;
 };
+
+struct Design {  // the model that Verilator made, behind functions: the bench is compiled once for all models
+    std::vector<Unit> units;
+    std::function<void()> eval;
+    std::function<void()> final;
+};
+
+class VerilatedContext;
+Design design(VerilatedContext* context);
