@@ -146,7 +146,7 @@ class _Paths:
 
     def add(self, cell: Cell) -> None:
         """Enter arcs, starts and ends of a cell."""
-        if cell.type in LUT_TYPES:
+        if cell.type in LUT_TYPES or cell.type == "LUT6_2":
             self.through(cell, tuple(cell.inputs), self.delays.lut, luts=1)
         elif cell.type in ("MUXF7", "MUXF8"):
             for net in _nets(cell.inputs.values()):

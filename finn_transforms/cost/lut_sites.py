@@ -36,7 +36,7 @@ def count_sites(netlist: Netlist) -> LutSites:
 
     A site is one 6-input LUT of the device with outputs O6 and O5. Counted are:
 
-    - logic: LUT1 to LUT6, 1 each, and INV, which a flip-flop or a port behind it turns into a LUT1;
+    - logic: LUT1 to LUT6 and LUT6_2, 1 each, and INV, which a flip-flop or a port behind it turns into a LUT1;
     - a carry chain: what `pack_carries` does not pack, and route-throughs;
     - MUXF7, MUXF8: none, they sit behind the LUTs that they choose from;
     - distributed memory: RAM32X1S and RAM64X1S 1, RAM32X1D, RAM64X1D and RAM128X1S 2, RAM32M, RAM64M, RAM128X1D
@@ -60,7 +60,7 @@ def count_sites(netlist: Netlist) -> LutSites:
     )
     if unknown:
         raise ValueError(f"expected memories among {sorted(MEMORY_SITES)}, found {unknown}; add their LUT sites there")
-    cells = sum(types[name] for name in LUT_TYPES)
+    cells = sum(types[name] for name in LUT_TYPES) + types["LUT6_2"]
     memory = sum(sites * types[name] for name, sites in MEMORY_SITES.items())
     srl = sum(types[name] for name in SRL_TYPES)
     packing = pack_carries(netlist)

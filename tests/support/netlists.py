@@ -11,6 +11,11 @@ def lut(name: str, reads: list[Net], drives: Net, table: int | None = None) -> C
     return Cell(name=name, type=f"LUT{len(reads)}", parameters={"INIT": init}, inputs=inputs, outputs={"O": (drives,)})
 
 
+def parity(inputs: int) -> int:
+    """Return the table of the parity of so many inputs."""
+    return sum(1 << row for row in range(1 << inputs) if row.bit_count() % 2)
+
+
 def register(name: str, reads: Net, drives: Net) -> Cell:
     inputs: dict[str, tuple[Net, ...]] = {"C": (1,), "CE": ("1",), "R": ("0",), "D": (reads,)}
     return Cell(name=name, type="FDRE", parameters={}, inputs=inputs, outputs={"Q": (drives,)})

@@ -4,7 +4,7 @@ import pytest
 
 from finn_transforms.cost.lut_sites import carry_blocks, count_sites
 from finn_transforms.cost.netlist import Cell
-from tests.support.netlists import carry, lut, netlist, register, shift_register
+from tests.support.netlists import carry, lut, netlist, parity, register, shift_register
 
 IDLE = ["0", "0", "0"]
 
@@ -24,6 +24,25 @@ def test_the_lut_of_a_data_input_shares_the_site_of_the_select_input_beside_it()
 def test_both_together_have_five_inputs() -> None:
     cells = [lut("s", [2, 3, 4], 10), lut("d", [5, 6, 7], 11), carry("c", [10, *IDLE], [11, *IDLE])]
     assert count_sites(netlist(*cells)).logic == 2
+
+
+def test_either_addend_may_drive_the_data_input() -> None:
+    # Where S is 0 both addends are equal: net 2 and the parity of the five others.
+    cells = [
+        lut("s", [2, 3, 4, 5, 6, 7], 10, parity(6)),
+        lut("d", [3, 4, 5, 6, 7], 11, parity(5)),
+        carry("c", [10, *IDLE], [11, *IDLE]),
+    ]
+    assert count_sites(netlist(*cells)).logic == 1
+
+
+def test_a_third_operand_goes_through_the_site_of_the_bit_before() -> None:
+    cells = [lut("s0", [2, 3], 10), lut("d1", [2, 3, 9], 11), lut("s1", [11, 4, 5, 6], 12, parity(4))]
+    chain = carry("c", [10, 12, "0", "0"], [2, 11, "0", "0"])
+    assert count_sites(netlist(*cells, chain)).logic == 2
+    # Not where that site is taken by its own bit's data input.
+    taken = carry("c", [10, 12, "0", "0"], [20, 11, "0", "0"])
+    assert count_sites(netlist(*cells, lut("d0", [2, 3, 7, 8], 20), taken)).logic == 3
 
 
 def test_a_lut_with_another_reader_keeps_its_site() -> None:
