@@ -13,6 +13,7 @@ from rich.console import Console
 
 from finn_transforms.cli_certify import certify_command
 from finn_transforms.cli_rtl import rtl_command, sim_command
+from finn_transforms.cli_synth import synth_command
 
 if TYPE_CHECKING:
     from finn_transforms.build import BuildResult
@@ -218,6 +219,7 @@ def demo_command(
 app.command("certify")(certify_command)
 app.command("rtl")(rtl_command)
 app.command("sim")(sim_command)
+app.command("synth")(synth_command)
 
 
 def _fail(message: str, code: int) -> NoReturn:
