@@ -130,31 +130,32 @@ def synthesis_document(layers: Sequence[SynthesisedLayer], family: str) -> dict[
 
 
 def synthesis_table(layers: Sequence[SynthesisedLayer], family: str) -> Table:
-    """Return one line per layer: measured LUTs by use beside the estimate, other resources, and the class of speed.
+    """Return one line per layer: measured LUTs beside the estimate, other resources, and the class of speed.
 
-    The sums are over the layers that have both figures.
+    ``RAM, SRL`` is the part of the LUTs that is memory or shift register. The sums are over the layers that have both
+    figures.
     """
-    table = Table(title=f"Hardware layers, synthesised ({family})", title_justify="left")
+    table = Table(title=f"Hardware layers, synthesised ({family}; MHz: a rough class)", title_justify="left")
     table.add_column("Layer", overflow="fold")
-    for column in ("LUT", "logic", "memory", "SRL", "estimated", "error", "FF", "BRAM18", "URAM", "DSP", "MHz, rough"):
-        table.add_column(column, justify="right")
+    for column in ("LUT", "RAM, SRL", "estim.", "error", "FF", "BRAM", "DSP", "MHz"):
+        table.add_column(column, justify="right", overflow="fold")
     for layer in layers:
         found = layer.measured
         estimate = _shown(layer.estimate.get("LUT"))
         if found is None:
-            table.add_row(Text(layer.name), *["?"] * 4, estimate, *["?"] * 6, style="yellow")
+            table.add_row(Text(layer.name), *["?"] * 2, estimate, *["?"] * 5, style="yellow")
             continue
-        luts = map(str, (found.lut, found.lut_logic, found.lut_memory, found.lut_srl))
-        others = map(str, (found.ff, found.bram18, found.uram, found.dsp))
+        luts = str(found.lut), str(found.lut_memory + found.lut_srl)
         speed = "-" if found.critical_path is None else str(found.critical_path.fmax_class)
-        table.add_row(Text(layer.name), *luts, estimate, _percent(layer.error("LUT")), *others, speed)
+        others = *map(str, (found.ff, found.bram18, found.dsp)), speed
+        table.add_row(Text(layer.name), *luts, estimate, _percent(layer.error("LUT")), *others)
     table.add_section()
     total = _total(layers)
     both = "" if total["layers"] == len(layers) else f" ({total['layers']} of {len(layers)})"
     measured = total["synthesised"]
-    rest = (str(total["FF"]), *(str(measured[name]) for name in ESTIMATED[1:]), "")
-    estimated = _shown(total["estimated"]["LUT"])
-    table.add_row(f"Sum{both}", str(measured["LUT"]), "", "", "", estimated, _percent(total["error"]), *rest)
+    luts = str(measured["LUT"]), str(total["RAM, SRL"])
+    others = *map(str, (total["FF"], measured["BRAM_18K"], measured["DSP"])), ""
+    table.add_row(f"Sum{both}", *luts, _shown(total["estimated"]["LUT"]), _percent(total["error"]), *others)
     return table
 
 
@@ -185,6 +186,9 @@ def _total(layers: Sequence[SynthesisedLayer]) -> dict[str, Any]:
         "estimated": estimated,
         "error": estimated["LUT"] / measured["LUT"] - 1 if measured["LUT"] else None,
         "FF": sum(layer.measured.ff for layer in both if layer.measured is not None),
+        "RAM, SRL": sum(
+            layer.measured.lut_memory + layer.measured.lut_srl for layer in both if layer.measured is not None
+        ),
     }
 
 
@@ -197,7 +201,7 @@ def _shown(value: float | None) -> str:
 
 
 def _percent(error: float | None) -> str:
-    return "-" if error is None else f"{100 * error:+.1f} %"
+    return "-" if error is None else f"{100 * error:+.1f}%"
 
 
 def _unit(layer: Any, node: Any) -> RtlUnit | str:
