@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Literal
 
 import numpy as np
@@ -35,7 +36,8 @@ def unsigned(bits: int) -> BaseDataType:
 def fifo(draw: Draw) -> Fifo:
     return Fifo(
         name="unit", data_type=unsigned(draw.of(1, 2, 3, 4, 8)), elements=draw.size(SMALL, LARGE), beats=64,
-        depth=draw.size((2, 3, 4, 8, 16, 20, 32, 50, 64, 100, 128), (200, 256, 300, 500)), ram_style="distributed",
+        depth=draw.size((2, 3, 4, 8, 16, 20, 32, 50, 64, 100, 128), (200, 256, 300, 500)),
+        ram_style=draw.random.choice(("auto", "distributed", "shift")),
     )  # fmt: skip
 
 
@@ -124,7 +126,7 @@ def mvau(draw: Draw) -> MvauLut:
 
 def mvau_constant(draw: Draw) -> MvauLut:
     """One word of weights: products by constants."""
-    return _mvau(draw, (1, 1), streamed=False)
+    return replace(_mvau(draw, (1, 1), streamed=False), weight_source="constant")
 
 
 def _mvau(draw: Draw, folds: tuple[int, int], *, streamed: bool) -> MvauLut:
@@ -259,33 +261,34 @@ def _window_generator(draw: Draw, *, parallel: bool) -> FinnSwg:
 
 def padding(draw: Draw) -> FinnPadding:
     simd, pad = draw.size((1, 2, 3, 4, 8, 16), (24, 32)), draw.of(1, 2, 3)
+    image = draw.of(4, 7, 8, 14, 16, 28, 32)
     layer = PaddingParams(
-        name="unit", image=(draw.of(4, 7, 8, 14, 16, 28, 32),) * 2, padding=(pad,) * 4, channels=simd * draw.of(1, 2, 4, 8),
-        simd=simd, data_type=unsigned(draw.of(2, 4, 8)),
+        name="unit", image=(image, image), padding=(pad,) * 4, channels=simd * draw.of(1, 2, 4, 8), simd=simd,
+        data_type=unsigned(draw.of(2, 4, 8)),
     )  # fmt: skip
     return FinnPadding(name="unit", layer=layer)
 
 
 SAMPLERS: dict[str, Sampler] = {
-    "fifo": Sampler(draw=fifo, counts=(24, 8, 8)),
-    "width_converter": Sampler(draw=width_converter, counts=(30, 12, 10)),
-    "duplicate": Sampler(draw=duplicate, counts=(8, 4, 4)),
-    "mvau": Sampler(draw=mvau, counts=(80, 24, 16), both_families=3),
-    "mvau_constant": Sampler(draw=mvau_constant, counts=(36, 14, 10)),
-    "elementwise_add": Sampler(draw=elementwise_add, counts=(30, 12, 10)),
-    "elementwise_mul": Sampler(draw=elementwise_mul, counts=(30, 10, 8)),
-    "max_pool": Sampler(draw=max_pool, counts=(16, 8, 6)),
-    "sum_pool": Sampler(draw=sum_pool, counts=(16, 8, 6)),
-    "global_sum": Sampler(draw=global_sum, counts=(18, 8, 6)),
-    "concat": Sampler(draw=concat, counts=(16, 8, 6)),
-    "split": Sampler(draw=split, counts=(14, 6, 6)),
-    "upsample": Sampler(draw=upsample, counts=(20, 8, 6)),
-    "pixel_padding": Sampler(draw=pixel_padding, counts=(16, 8, 6)),
-    "window_generator": Sampler(draw=window_generator, counts=(24, 10, 8)),
-    "window_generator_parallel": Sampler(draw=window_generator_parallel, counts=(16, 6, 6)),
-    "padding": Sampler(draw=padding, counts=(14, 6, 6)),
-    "thresholding_binary": Sampler(draw=binary_search, counts=(40, 14, 12)),
-    "thresholding_parallel": Sampler(draw=parallel_search, counts=(30, 10, 8)),
+    "fifo": Sampler(draw=fifo, counts=(18, 7, 6)),
+    "width_converter": Sampler(draw=width_converter, counts=(24, 8, 6)),
+    "duplicate": Sampler(draw=duplicate, counts=(6, 3, 2)),
+    "mvau": Sampler(draw=mvau, counts=(60, 20, 12)),
+    "mvau_constant": Sampler(draw=mvau_constant, counts=(26, 10, 8)),
+    "elementwise_add": Sampler(draw=elementwise_add, counts=(20, 7, 5)),
+    "elementwise_mul": Sampler(draw=elementwise_mul, counts=(22, 7, 5)),
+    "max_pool": Sampler(draw=max_pool, counts=(10, 5, 4)),
+    "sum_pool": Sampler(draw=sum_pool, counts=(10, 5, 4)),
+    "global_sum": Sampler(draw=global_sum, counts=(12, 5, 4)),
+    "concat": Sampler(draw=concat, counts=(12, 5, 4)),
+    "split": Sampler(draw=split, counts=(10, 4, 4)),
+    "upsample": Sampler(draw=upsample, counts=(14, 5, 4)),
+    "pixel_padding": Sampler(draw=pixel_padding, counts=(12, 5, 4)),
+    "window_generator": Sampler(draw=window_generator, counts=(18, 7, 5)),
+    "window_generator_parallel": Sampler(draw=window_generator_parallel, counts=(12, 5, 4)),
+    "padding": Sampler(draw=padding, counts=(10, 5, 4)),
+    "thresholding_binary": Sampler(draw=binary_search, counts=(28, 10, 8)),
+    "thresholding_parallel": Sampler(draw=parallel_search, counts=(20, 8, 6)),
 }
 
 

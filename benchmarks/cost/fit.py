@@ -1,7 +1,7 @@
 """Refit the cost model to a sweep of synthesised units, and say how far it is off on units it was not fitted to.
 
-    python benchmarks/cost/fit.py                              tens of minutes; what is synthesised already is not again
-    python benchmarks/cost/fit.py --kinds fifo,duplicate --no-write
+python benchmarks/cost/fit.py                              tens of minutes; what is synthesised already is not again
+python benchmarks/cost/fit.py --kinds fifo,duplicate --no-write
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-ROOT = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT))
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from benchmarks.cost.configurations import SAMPLERS, sweep
 from benchmarks.cost.sampling import PARTS, Configuration
 from benchmarks.recording import RESULTS, record
+from finn_transforms.cost.coefficients import MODEL
 from finn_transforms.cost.regression import Observation, Spread, fit, mean_relative_error, spread
 from finn_transforms.cost.structure import Structure
 from finn_transforms.cost.synthesize_all import synthesize_all
@@ -30,8 +30,7 @@ from finn_transforms.cost.terms import amounts, lut_count
 from finn_transforms.cost.units import unit_structures
 from finn_transforms.cost.utilization import Utilization
 
-MODEL = "bfx-structure-1"
-COEFFICIENTS = ROOT / "finn_transforms" / "cost" / "coefficients.json"
+COEFFICIENTS = Path(__file__).resolve().parents[2] / "finn_transforms" / "cost" / "coefficients.json"
 COVERAGE = 0.97
 
 
@@ -129,7 +128,10 @@ def _pairs(measured: list[Measured], luts: dict[str, float]) -> tuple[list[int],
 def errors(measured: list[Measured], entry: dict[str, Any]) -> dict[str, Any]:
     """Return the mean and largest relative errors per part and family, and what share the interval holds."""
     found: dict[str, Any] = {}
-    groups = {part: [each for each in measured if each.configuration.part == part and each.configuration.family == "xcup"] for part in PARTS}
+    groups = {
+        part: [each for each in measured if each.configuration.part == part and each.configuration.family == "xcup"]
+        for part in PARTS
+    }
     groups["xc7"] = [each for each in measured if each.configuration.family == "xc7"]
     for name, group in groups.items():
         if not group:

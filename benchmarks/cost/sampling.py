@@ -50,7 +50,7 @@ class Sampler:
     draw: Callable[[Draw], RtlUnit]
     counts: tuple[int, int, int]
     fixed: Callable[[], Iterator[RtlUnit]] = lambda: iter(())
-    both_families: int = 4
+    both_families: int = 2
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,22 +1,24 @@
 """What a hardware layer costs: LUT, FF, BRAM, URAM, DSP and cycles, from its parameters alone."""
 
 from finn_transforms.cost.breakdown import Breakdown
-from finn_transforms.cost.coefficients import load_model
+from finn_transforms.cost.coefficients import MODEL, load_model
 from finn_transforms.cost.dsp import DspBlock, dsp_block
-from finn_transforms.cost.estimate import Estimate, EstimatedLayer, estimate, estimate_all, lut_only
+from finn_transforms.cost.estimate import Estimate, estimate, estimate_all, lut_only
 from finn_transforms.cost.synthesis import SynthesisError
 from finn_transforms.cost.synthesize import synthesize
 from finn_transforms.cost.synthesize_all import synthesis_results, synthesize_all
+from finn_transforms.cost.units import NoCostError
 from finn_transforms.cost.utilization import CriticalPath, Utilization
 from finn_transforms.cost.vivado import Vivado
 from finn_transforms.cost.yosys import Yosys
 
 __all__ = [
+    "MODEL",
     "Breakdown",
     "CriticalPath",
     "DspBlock",
     "Estimate",
-    "EstimatedLayer",
+    "NoCostError",
     "SynthesisError",
     "Utilization",
     "Vivado",

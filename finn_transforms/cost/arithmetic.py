@@ -50,8 +50,8 @@ class Operands:
 def elementwise_structure(operands: Operands) -> Structure:
     """Return the structure of an element-wise unit: an adder or a multiplier per element, constants in a table.
 
-    Constants: ``add_bit`` per bit of a sum, ``add_constant_bit`` where one addend is known, ``product`` per pair of bits,
-    ``product_bit`` per bit of a product, ``product_constant`` per bit of a constant and of its factor, ``table`` per LUT.
+    Constants, ``*_constant`` where one operand is a single known number: ``add_bit`` and ``sub_bit`` per bit of a
+    sum, ``product`` per bit of an adder of two rows of a product, ``product_sum`` of one that adds these; ``table`` per LUT of constants.
     """
     elements, left, right = operands.elements, operands.left_bits, operands.right_bits
     is_known = operands.rows == 1
@@ -59,9 +59,10 @@ def elementwise_structure(operands: Operands) -> Structure:
     terms = [Term(f"handshake_{'constant' if operands.rows else 'stream'}", 1, "control"), *counter(operands.rows)]
     if operands.operation == "mul":
         bits = min(operands.out_bits, left + right)
+        rows, sums = _product_adders(max(left, right), min(left, right))
         terms += [
-            Term(f"product_{name}", elements * left * right, "multipliers"),
-            Term(f"product_bit_{name}", elements * bits, "multipliers"),
+            Term(f"product_{name}", elements * rows, "multipliers"),
+            Term(f"product_sum_{name}", elements * sums, "multipliers"),
         ]
         kind = PRODUCT
     else:
@@ -84,6 +85,15 @@ def elementwise_structure(operands: Operands) -> Structure:
             "table": bits_of(max(1, operands.rows)),
         },
     )
+
+
+def _product_adders(wide: int, narrow: int) -> tuple[int, int]:
+    """Return the bits of the adders of two rows of a product, and of those behind them (``bfx_product.sv``)."""
+    if narrow <= 2:
+        return wide + narrow - 1, 0
+    low = 1 << ((narrow - 1).bit_length() - 1)
+    (low_rows, low_sums), (high_rows, high_sums) = (_product_adders(wide, part) for part in (low, narrow - low))
+    return low_rows + high_rows, low_sums + high_sums + wide + narrow - low
 
 
 def pool_structure(elements: int, kernel: int, in_bits: int, sum_bits: int, *, is_maximum: bool) -> Structure:

@@ -7,10 +7,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
-from typing import Any
+from typing import Any, Final
 
 from finn_transforms.cost.regression import Spread
 from finn_transforms.cost.timing import Family
+
+MODEL: Final = "bfx-structure-1"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,7 +59,6 @@ def load_model() -> CostModel:
 def parse_model(document: Mapping[str, Any]) -> CostModel:
     """Return the constants of a document such as ``coefficients.json``."""
     kinds = {
-        kind: KindModel(**{**entry, "spread": Spread(**entry["spread"])})
-        for kind, entry in document["kinds"].items()
+        kind: KindModel(**{**entry, "spread": Spread(**entry["spread"])}) for kind, entry in document["kinds"].items()
     }
     return CostModel(name=document["model"], source=document["source"], kinds=kinds)

@@ -1,12 +1,12 @@
 """Adders of a dot product by planes: which there are, and how many bits each has, as ``bfx_dot.sv`` builds them.
 
-The widths follow from the largest values, cut to P bits, so that a narrower accumulator makes narrower adders everywhere.
+The widths follow from the largest values, cut to P bits: a narrower accumulator makes narrower adders everywhere.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 
@@ -53,19 +53,28 @@ class DotShape:
 
 @dataclass
 class Adders:
-    """Bits of adders, by what they are for and how many operands they have, and bits of registers."""
+    """Bits of carry chains, by what adders are for and how many operands they have, and bits of registers."""
 
     bits: Counter[str] = field(default_factory=Counter)
     registers: int = 0
     levels: int = 0
 
-    def add(self, name: str, bits: int, count: int = 1) -> None:
-        """Count an adder and the register behind it."""
-        self.bits[name] += bits * count
+    def add(self, name: str, exact_bits: int, room: int, count: int = 1, passed: int = 0) -> None:
+        """Count adders and the registers behind them.
+
+        Args:
+            name: what for.
+            exact_bits: bits of the exact sum, whose highest is the carry that leaves the chain and takes no LUT.
+            room: bits that matter.
+            count: how many equal ones.
+            passed: lowest bits that are not added to anything.
+        """
+        bits = min(exact_bits, room)
+        self.bits[name] += (bits - passed - (exact_bits <= room)) * count
         self.registers += bits * count
 
     def merge(self, other: Adders, times: int = 1) -> None:
-        """Count all of another's."""
+        """Count all of another's so many times; levels are not added up."""
         for name, bits in other.bits.items():
             self.bits[name] += bits * times
         self.registers += other.registers * times
@@ -74,17 +83,21 @@ class Adders:
 def plane_adders(simd: int, value_bits: int, out_bits: int, prefix: str = "") -> Adders:
     """Return the adders of one plane (``bfx_plane``): pairs of terms, then a tree of adders of three.
 
-    Names: ``leaf`` for two terms and their sum, ``count`` for three terms of one bit, ``three`` and ``two`` in the tree.
+    Names: ``leaf`` for two terms and their sum, ``count`` for three terms of one bit, ``three``, ``two`` in the tree.
     """
     found = Adders()
     leaf = 3 if value_bits == 1 else 2
     full, left = divmod(simd, leaf)
-    leaf_bits = min(value_bits + 1, out_bits)
-    found.add(f"{prefix}{'count' if leaf == 3 else 'leaf'}", leaf_bits, full)
+    if leaf == 3:
+        # Three bits are counted in two LUTs.
+        found.bits[f"{prefix}count"] += min(2, out_bits) * full
+        found.registers += min(2, out_bits) * full
+    else:
+        found.add(f"{prefix}leaf", value_bits + 1, out_bits, full)
     if left == 1:
         found.registers += value_bits + 1
     elif left == 2:
-        found.add(f"{prefix}leaf", leaf_bits)
+        found.add(f"{prefix}leaf", value_bits + 1, out_bits)
     tree_adders(found, -(-simd // leaf), leaf * ((1 << value_bits) - 1), out_bits, prefix)
     return found
 
@@ -93,9 +106,9 @@ def tree_adders(found: Adders, operands: int, largest: int, out_bits: int, prefi
     """Count the adders of a tree of threes (``bfx_adder_tree``) over operands of at most `largest`."""
     while operands > 1:
         full, left = divmod(operands, 3)
-        found.add(f"{prefix}three", min(out_bits, (3 * largest).bit_length()), full)
+        found.add(f"{prefix}three", (3 * largest).bit_length(), out_bits, full)
         if left == 2:
-            found.add(f"{prefix}two", min(out_bits, (2 * largest).bit_length()))
+            found.add(f"{prefix}two", (2 * largest).bit_length(), out_bits)
         elif left == 1:
             found.registers += min(out_bits, largest.bit_length())
         operands, largest = full + (left > 0), 3 * largest
@@ -118,11 +131,9 @@ def combining_adders(operands: Sequence[tuple[int, int]], out_bits: int) -> tupl
             group = rest[3 * index : 3 * index + 3]
             shift = group[0][1]
             most = sum(((1 << width) - 1) << (at - shift) for width, at in group)
-            bits = min(most.bit_length(), out_bits - shift)
-            low = group[1][1] - shift
-            found.add("combine", bits - low)
-            found.registers += low
-            following.append((bits, shift))
+            room = out_bits - shift
+            found.add("combine", most.bit_length(), room, passed=group[1][1] - shift)
+            following.append((min(most.bit_length(), room), shift))
         for width, at in rest[3 * threes :]:
             found.registers += width
             following.append((width, at))
@@ -142,47 +153,3 @@ def dot_adders(shape: DotShape) -> Adders:
     found.merge(combining)
     found.levels += combining.levels
     return found
-
-
-Node = tuple[int, ...]
-
-
-def constant_adders(shape: DotShape, planes: Iterable[tuple[int, Sequence[int]]]) -> Adders:
-    """Return the adders of planes whose selecting bits are constants: none where nothing is added, equal ones once.
-
-    Args:
-        shape: one dot product.
-        planes: number of the plane and its selecting bits, of every plane of every dot product.
-    """
-    found = Adders()
-    seen: set[tuple[int, int, Node]] = set()
-    for number, select in planes:
-        if number >= shape.kept_planes:
-            continue
-        _constant_plane(shape, shape.bits_of_plane(number), select, found, seen)
-    return found
-
-
-def _constant_plane(
-    shape: DotShape, out_bits: int, select: Sequence[int], found: Adders, seen: set[tuple[int, int, Node]]
-) -> None:
-    leaf = 3 if shape.value_bits == 1 else 2
-    term_max = (1 << shape.value_bits) - 1
-    span, nodes = leaf, [tuple(select[at : at + leaf]) for at in range(0, shape.simd, leaf)]
-    for at, node in enumerate(nodes):
-        ones = sum(node)
-        if ones > 1 and (at, 0, node) not in seen:
-            seen.add((at, 0, node))
-            found.add("constant_leaf", min(out_bits, (ones * term_max).bit_length()))
-    level = 0
-    while len(nodes) > 1:
-        level += 1
-        span *= 3
-        groups = [nodes[at : at + 3] for at in range(0, len(nodes), 3)]
-        nodes = [sum(group, ()) for group in groups]
-        for at, (group, node) in enumerate(zip(groups, nodes, strict=True)):
-            operands = sum(any(child) for child in group)
-            if operands > 1 and (at, level, node) not in seen:
-                seen.add((at, level, node))
-                bits = min(out_bits, (sum(node) * term_max).bit_length())
-                found.add("constant_three" if operands == 3 else "constant_two", bits)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from typing import TypeAlias
 
 from finn_transforms.cost.breakdown import Breakdown
 from finn_transforms.cost.coefficients import CostModel, load_model
@@ -16,8 +15,6 @@ from finn_transforms.cost.timing import Family, fmax_class
 from finn_transforms.cost.units import unit_structures
 from finn_transforms.hw_graph import HwLayer, MvauParams, SwgParams, ThresholdingParams, VvauParams
 from finn_transforms.rtl import RtlUnit
-
-EstimatedLayer: TypeAlias = HwLayer
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,9 +102,7 @@ def lut_only(params: HwLayer) -> HwLayer:
     return params
 
 
-def _estimate(
-    name: str, structures: Iterable[Structure], cycles: int, model: CostModel, family: Family
-) -> Estimate:
+def _estimate(name: str, structures: Iterable[Structure], cycles: int, model: CostModel, family: Family) -> Estimate:
     parts = tuple(structures)
     kinds = [model.kinds[part.kind] for part in parts]
     luts = [lut_count(part.terms, kind.luts) for part, kind in zip(parts, kinds, strict=True)]

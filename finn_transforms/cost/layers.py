@@ -6,7 +6,10 @@ from collections.abc import Callable
 from math import prod
 from typing import Any, Final, Literal
 
+import numpy as np
+
 from finn_transforms.cost.arithmetic import Operands, elementwise_structure, global_sum_structure, pool_structure
+from finn_transforms.cost.constant_matrix import constant_matrix_structure
 from finn_transforms.cost.dsp import DspBlock
 from finn_transforms.cost.finn_mvu import finn_mvu_structure
 from finn_transforms.cost.library import bits_of
@@ -16,12 +19,12 @@ from finn_transforms.cost.stream import (
     duplicate_structure,
     pixel_padding_structure,
     split_structure,
+    upsample_loops,
     upsample_structure,
 )
 from finn_transforms.cost.structure import Structure
-from finn_transforms.cost.thresholding import Search, search_structure, unknown_search
+from finn_transforms.cost.thresholding import Search, search_structure
 from finn_transforms.cost.timing import Family
-from finn_transforms.cost.vector_vector import vector_vector_structure
 from finn_transforms.cost.window import padding_structure, swg_structure
 from finn_transforms.hw_graph import (
     HwLayer,
@@ -33,11 +36,15 @@ from finn_transforms.hw_graph import (
     ThresholdingParams,
     VvauParams,
 )
+from finn_transforms.rtl.constant_matrix import ConstantMatrix
 from finn_transforms.rtl.memory import BLOCK_DEPTH
 from finn_transforms.rtl.mvau_lut import BUFFER_BLOCK_DEPTH
 
 # Bits of an element whose type is not known.
 _UNKNOWN_BITS: Final = 8
+
+# Channels whose constant weights are made up where they are not known; the others are taken to cost the same.
+_SAMPLED_CHANNELS: Final = 16
 
 
 def layer_structures(layer: HwLayer, dsp: DspBlock, family: Family) -> tuple[Structure, ...]:
@@ -51,7 +58,7 @@ def layer_structures(layer: HwLayer, dsp: DspBlock, family: Family) -> tuple[Str
     if isinstance(layer, MvauParams):
         return _mvau(layer, dsp, family)
     if isinstance(layer, VvauParams):
-        return (vector_vector_structure(layer), *_thresholds_inside(layer, layer.channels))
+        return _vvau(layer, family)
     if isinstance(layer, ThresholdingParams):
         return (_thresholding(layer),)
     if isinstance(layer, SwgParams):
@@ -67,7 +74,9 @@ def _mvau(layer: MvauParams, dsp: DspBlock, family: Family) -> tuple[Structure, 
     streamed = layer.mem_mode.startswith("external")
     in_blocks = layer.ram_style == "block" or (layer.ram_style == "auto" and layer.weight_words >= BLOCK_DEPTH)
     if layer.dsp:
-        unit = finn_mvu_structure(layer, dsp, family, in_blocks=in_blocks)
+        unit: Structure = finn_mvu_structure(layer, dsp, family, in_blocks=in_blocks)
+    elif layer.weight_words == 1 and not streamed:
+        unit = constant_matrix_structure(_unknown_constants(layer), layer.mh)
     else:
         unit = matrix_vector_structure(
             MatrixVector(
@@ -88,33 +97,65 @@ def _mvau(layer: MvauParams, dsp: DspBlock, family: Family) -> tuple[Structure, 
     return (unit, *_thresholds_inside(layer, layer.mh))
 
 
+def _unknown_constants(layer: MvauParams) -> ConstantMatrix:
+    """Return some columns of a matrix of weights that are not known: bell-shaped, always the same ones."""
+    random, columns = np.random.default_rng(0), min(layer.mh, _SAMPLED_CHANNELS)
+    low, high = int(layer.weight_type.min()), int(layer.weight_type.max())
+    if layer.weight_type.name == "BIPOLAR" or layer.xnor:
+        weights = 2 * random.integers(0, 2, (layer.mw, columns)) - 1
+    else:
+        weights = np.clip(np.rint(random.normal(0, max(0.6, high / 2), (layer.mw, columns))), low, high)
+    return ConstantMatrix(
+        coefficients=weights.astype(np.int64),
+        offsets=np.ones(columns, dtype=np.int64),
+        width=int(layer.input_type.bitwidth()),
+        bits=layer.accumulator_bits,
+    )
+
+
+def _vvau(layer: VvauParams, family: Family) -> tuple[Structure, ...]:
+    groups, folds = layer.channels // layer.pe, layer.length // layer.simd
+    words = groups * folds
+    unit = matrix_vector_structure(
+        MatrixVector(
+            pe=layer.pe,
+            simd=layer.simd,
+            synapse_fold=folds,
+            neuron_fold=groups,
+            inputs=Factor.of(layer.input_type, xnor=layer.xnor),
+            weights=Factor.of(layer.weight_type, xnor=layer.xnor),
+            accumulator_bits=layer.accumulator_bits,
+            in_blocks=layer.ram_style == "block" or (layer.ram_style == "auto" and words >= BLOCK_DEPTH),
+            in_uram=layer.ram_style == "ultra",
+            is_depthwise=True,
+        ),
+        family,
+    )
+    return (unit, *_thresholds_inside(layer, layer.channels))
+
+
 def _thresholds_inside(layer: MvauParams | VvauParams, channels: int) -> tuple[Structure, ...]:
     if not layer.threshold_steps:
         return ()
-    search = unknown_search(
+    search = Search.unknown(
         lanes=layer.pe,
         sets=channels // layer.pe,
         value_bits=layer.accumulator_bits,
         steps=layer.threshold_steps,
-        in_blocks=False,
-        is_parallel=False,
     )
     return (search_structure(search),)
 
 
 def _thresholding(layer: ThresholdingParams) -> Structure:
-    return search_structure(_search(layer))
-
-
-def _search(layer: ThresholdingParams) -> Search:
-    return unknown_search(
+    """Return our binary search, which is also what stands for FINN's parallel search in HLS."""
+    search = Search.unknown(
         lanes=layer.pe,
         sets=1 if layer.shared else layer.channels // layer.pe,
         value_bits=int(layer.input_type.bitwidth()),
         steps=layer.steps,
         in_blocks=layer.ram_style == "block",
-        is_parallel=False,
     )
+    return search_structure(search)
 
 
 def _pool(layer: PoolParams) -> Structure:
@@ -165,14 +206,17 @@ def _upsample(layer: StreamParams, family: Family) -> Structure:
     (_, high, wide, _), (_, higher, wider, _) = layer.input_shape, layer.output_shape
     width, folds = layer.width * _bits(layer), layer.channels // layer.width
     factors = higher // high, wider // wide
-    return upsample_structure(width, folds, wide, factors, in_blocks=False, family=family)
+    return upsample_structure(width, upsample_loops(folds, wide, factors), in_blocks=False, family=family)
 
 
 def _pixel_padding(layer: StreamParams, _family: Family) -> Structure:
     (_, high, wide, _), (_, higher, wider, _) = layer.input_shape, layer.output_shape
     strides = (higher - 1) // max(1, high - 1), (wider - 1) // max(1, wide - 1)
     return pixel_padding_structure(
-        layer.width * _bits(layer), layer.channels // layer.width, (high, wide), (max(1, strides[0]), max(1, strides[1]))
+        layer.width * _bits(layer),
+        layer.channels // layer.width,
+        (high, wide),
+        (max(1, strides[0]), max(1, strides[1])),
     )
 
 

@@ -22,7 +22,7 @@ def mux_luts(inputs: int) -> int:
 
 
 def skid(width: int) -> list[Term]:
-    """Return the terms of a register for two words, ``bfx_skid``: a choice of two per bit, and four LUTs of handshake."""
+    """Return the terms of a register for two words, ``bfx_skid``: a choice of two per bit, four LUTs of handshake."""
     return [Term(COUNTED, width, "buffer"), Term(COUNTED, 4, "control")]
 
 

@@ -13,7 +13,6 @@ from finn_transforms.cost.dot_product import (
     Adders,
     DotShape,
     combining_adders,
-    constant_adders,
     dot_adders,
     plane_adders,
 )
@@ -25,7 +24,7 @@ from finn_transforms.cost.terms import Part, Term
 from finn_transforms.cost.timing import Family
 
 MVAU: Final = "mvau"
-MVAU_CONSTANT: Final = "mvau_constant"
+VVAU: Final = "vvau"
 
 _PARTS: Final[dict[str, Part]] = {
     "leaf": "multipliers",
@@ -72,6 +71,7 @@ class MatrixVector:
         streamed: Whether the weights come from a stream.
         in_blocks: Whether they are in block RAM.
         content: The weights, integers (NF * SF, PE, SIMD); None where they are not known.
+        is_depthwise: Whether each output has inputs of its own, as in a vector-vector unit.
         vector_in_blocks: Whether the input vector is kept in block RAM.
         in_uram: Whether the weights are in UltraRAM instead.
     """
@@ -88,6 +88,7 @@ class MatrixVector:
     content: NDArray[np.int64] | None = None
     vector_in_blocks: bool = False
     in_uram: bool = False
+    is_depthwise: bool = False
 
     @property
     def words(self) -> int:
@@ -95,9 +96,26 @@ class MatrixVector:
         return self.synapse_fold * self.neuron_fold
 
     @property
-    def is_constant(self) -> bool:
-        """Whether each weight meets one input only, so that the products are by constants."""
-        return self.words == 1 and not self.streamed
+    def has_offset(self) -> bool:
+        """Whether the sum of the planes is off by a constant: one of the factors, or its sign, is inverted."""
+        if self.weights.is_sign or self.inputs.is_sign:
+            return self.weights.is_sign != self.inputs.is_sign
+        return self.weights.is_signed or self.inputs.is_signed
+
+    @property
+    def stored(self) -> bool:
+        """Whether there is a memory of weights."""
+        return self.words > 1 and not self.streamed
+
+    @property
+    def word_bits(self) -> int:
+        """Bits of a word of weights."""
+        return self.pe * self.simd * self.weights.bits
+
+    @property
+    def input_bits(self) -> int:
+        """Bits of the inputs of a cycle."""
+        return self.simd * self.inputs.bits * (self.pe if self.is_depthwise else 1)
 
     @property
     def selects_input(self) -> bool:
@@ -109,9 +127,7 @@ class MatrixVector:
     @property
     def dot(self) -> DotShape:
         """One of its dot products."""
-        selecting, given = (
-            (self.inputs, self.weights) if self.selects_input else (self.weights, self.inputs)
-        )
+        selecting, given = (self.inputs, self.weights) if self.selects_input else (self.weights, self.inputs)
         signs_weight = self.weights.is_sign and not self.inputs.is_sign
         signs_input = self.inputs.is_sign and not self.weights.is_sign
         value_bits = given.bits + (1 if signs_input and not self.weights.is_signed else 0)
@@ -131,81 +147,55 @@ class MatrixVector:
 
 
 def matrix_vector_structure(unit: MatrixVector, family: Family = "xcup") -> Structure:
-    """Return the structure of a matrix-vector unit.
+    """Return the structure of a matrix-vector or vector-vector unit.
 
     Constants, per bit of an adder: ``leaf``, ``count``, ``three``, ``two``, ``combine`` (see `dot_product`),
-    ``accumulate_1`` and ``accumulate_2`` by how many operands the accumulator adds, ``once_1`` and ``once_2`` where
-    there is nothing to accumulate, ``shared_*`` for the sum that all outputs share; ``constant_*`` with constant weights.
-    Per LUT of a table ``rom``, and what `counter` and `memory_terms` say; per unit ``feed_once``, ``feed_held`` or
-    ``feed_kept``.
+    ``accumulate`` and, where there is nothing to accumulate, ``once_0`` to ``once_2`` by how many operands a constant
+    is added to; ``shared_*`` for the sum that all outputs share.  Per LUT of a table ``rom_*``, and what `counter` and
+    `memory_terms` say; per unit ``feed_once``, ``feed_held`` or ``feed_kept``.
     """
     dot = unit.dot
-    adders, operands = _adders(unit, dot)
+    adders = Adders()
+    adders.merge(dot_adders(dot), unit.pe)
     shared = _shared(unit, dot)
-    adders.merge(shared)
-    terms = [Term(name, bits, _part(name)) for name, bits in adders.bits.items()]
-    name = "once" if unit.synapse_fold == 1 else "accumulate"
-    terms.append(Term(f"{name}_{operands}", unit.pe * unit.accumulator_bits, "accumulator"))
-    weight_bits = unit.pe * unit.simd * unit.weights.bits
-    blocks = weight_bits > 0 and not unit.streamed and unit.words > 1 and unit.in_blocks
-    if not unit.streamed and unit.words > 1 and not (unit.in_blocks or unit.in_uram):
-        terms.append(Term(_rom_name(unit.words), _rom(unit, weight_bits), "weights"))
+    adders.merge(shared, unit.pe if unit.is_depthwise else 1)
+    _, rest = combining_adders(dot.operands, dot.accumulator_bits)
+    if unit.synapse_fold > 1:
+        last = "accumulate"
+    else:
+        last = f"once_{max(1, len(rest))}" if len(rest) > 1 or unit.has_offset else "once_0"
     kept = _kept(unit, family)
-    terms += [*_feed(unit), *memory_terms(kept, unit.simd * unit.inputs.bits)]
-    depth = adders.levels + 1
+    terms = [Term(name, bits, _PARTS[name.removeprefix("shared_")]) for name, bits in adders.bits.items()]
+    terms.append(Term(last, unit.pe * unit.accumulator_bits, "accumulator"))
+    if unit.simd == 1:
+        terms.append(Term("single", unit.pe * dot.kept_planes * dot.value_bits, "multipliers"))
+    if unit.stored and not (unit.in_blocks or unit.in_uram):
+        terms.append(Term(_rom_name(unit.words), _rom(unit), "weights"))
+    terms += [*_feed(unit), *memory_terms(kept, unit.input_bits)]
+    levels = dot_adders(dot).levels
+    stored_bits = unit.words * unit.word_bits if unit.stored and (unit.in_blocks or unit.in_uram) else 0
     return Structure(
-        kind=MVAU_CONSTANT if unit.is_constant else MVAU,
+        kind=VVAU if unit.is_depthwise else MVAU,
         terms=tuple(terms),
         ff={
             "sum": adders.registers,
             "accumulator": unit.pe * unit.accumulator_bits * (1 if unit.synapse_fold == 1 else 2),
-            "weights": 0 if unit.is_constant else weight_bits,
-            "input": unit.simd * unit.inputs.bits,
+            "weights": 0 if unit.words == 1 or unit.in_blocks else unit.word_bits,
+            "input": unit.input_bits,
             "unit": 1,
-            "mark": depth,
+            "mark": levels + 2,
             "counter": bits_of(unit.words),
         },
         delay={
             "unit": 1,
             "carry": unit.accumulator_bits,
-            "readers": bits_of(max(1, unit.pe * unit.simd * unit.weights.bits)),
-            "rom": max(0, bits_of(unit.words) - 6) if not unit.streamed and not unit.in_blocks else 0,
+            "readers": bits_of(max(1, adders.registers)),
+            "rom": max(0, bits_of(unit.words) - 6) if unit.stored and not unit.in_blocks else 0,
         },
-        bram18=(bram18(unit.words, weight_bits) if blocks else 0) + kept.bram18,
-        uram=uram(unit.words, weight_bits) if unit.in_uram and not unit.streamed and unit.words > 1 else 0,
-        stored_bits=unit.words * weight_bits if blocks or unit.in_uram else 0,
+        bram18=(bram18(unit.words, unit.word_bits) if unit.stored and unit.in_blocks else 0) + kept.bram18,
+        uram=uram(unit.words, unit.word_bits) if unit.stored and unit.in_uram else 0,
+        stored_bits=stored_bits + (unit.synapse_fold * unit.input_bits if kept.bram18 else 0),
     )
-
-
-def _part(name: str) -> Part:
-    return _PARTS[name.removeprefix("shared_").removeprefix("constant_")]
-
-
-def _adders(unit: MatrixVector, dot: DotShape) -> tuple[Adders, int]:
-    """Return the adders of all dot products, and the operands that each accumulator adds."""
-    combining, rest = combining_adders(dot.operands, dot.accumulator_bits)
-    if unit.is_constant and unit.content is not None and not unit.selects_input:
-        planes = [
-            (plane, [int(weight) >> plane & 1 for weight in row])
-            for row in _coded(unit)
-            for plane in range(dot.planes)
-        ]
-        found = constant_adders(dot, planes)
-        found.merge(combining, unit.pe)
-        found.levels = dot_adders(dot).levels
-        return found, max(1, len(rest))
-    one = dot_adders(dot)
-    found = Adders()
-    found.merge(one, unit.pe)
-    found.levels = one.levels
-    return found, max(1, len(rest))
-
-
-def _coded(unit: MatrixVector) -> NDArray[np.int64]:
-    """Return the first word of weights as unsigned numbers of their bits, (PE, SIMD); a sign is 0 for -1."""
-    content = np.zeros((1, unit.pe, unit.simd), dtype=np.int64) if unit.content is None else unit.content
-    coded = (content[0] + 1) // 2 if unit.weights.is_sign and content.min() < 0 else content[0]
-    return coded & ((1 << unit.weights.bits) - 1)
 
 
 def _shared(unit: MatrixVector, dot: DotShape) -> Adders:
@@ -220,9 +210,9 @@ def _rom_name(words: int) -> str:
     return f"rom_{max(8, bits_of(words))}"
 
 
-def _rom(unit: MatrixVector, weight_bits: int) -> int:
+def _rom(unit: MatrixVector) -> int:
     if unit.content is None:
-        return random_rom_luts(unit.words, weight_bits)
+        return random_rom_luts(unit.words, unit.word_bits)
     content = unit.content.reshape(unit.words, -1)
     coded = (content + 1) // 2 if unit.weights.is_sign and content.min() < 0 else content
     bits = (coded[:, :, None] >> np.arange(unit.weights.bits)) & 1
@@ -230,21 +220,17 @@ def _rom(unit: MatrixVector, weight_bits: int) -> int:
 
 
 def _kept(unit: MatrixVector, family: Family) -> Memory:
-    is_kept = unit.neuron_fold > 1 and unit.synapse_fold > 1
-    return ram(
-        unit.synapse_fold if is_kept else 0,
-        unit.simd * unit.inputs.bits,
-        in_blocks=unit.vector_in_blocks,
-        family=family,
-    )
+    is_kept = unit.neuron_fold > 1 and unit.synapse_fold > 1 and not unit.is_depthwise
+    words = unit.synapse_fold if is_kept else 0
+    return ram(words, unit.input_bits, in_blocks=unit.vector_in_blocks, family=family)
 
 
 def _feed(unit: MatrixVector) -> list[Term]:
-    beats, repeats = unit.synapse_fold, unit.neuron_fold
+    beats, repeats = unit.synapse_fold, 1 if unit.is_depthwise else unit.neuron_fold
     if repeats == 1:
         name = "feed_once" if beats > 1 else "feed_straight"
     else:
         name = "feed_held" if beats == 1 else "feed_kept"
     places = [] if beats == 1 or is_power_of_two(beats) else counter(beats)
-    return [Term(name, 1, "control"), *counter(beats * repeats), *places]
-
+    groups = counter(unit.words) if unit.is_depthwise and unit.neuron_fold > 1 else []
+    return [Term(name, 1, "control"), *counter(beats * repeats), *places, *groups]

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, Literal
 
 from finn_transforms.cost.library import bits_of, counter, memory_terms, mux_luts, skid
 from finn_transforms.cost.memory import ram
 from finn_transforms.cost.structure import Structure
-from finn_transforms.cost.terms import Term
+from finn_transforms.cost.terms import COUNTED, Term
 from finn_transforms.cost.timing import Family
 
 FIFO: Final = "fifo"
@@ -19,34 +19,46 @@ UPSAMPLE: Final = "upsample"
 PIXEL_PADDING: Final = "pixel_padding"
 
 
-
-def fifo_structure(width: int, words: int, *, in_blocks: bool = False, family: Family = "xcup") -> Structure:
+def fifo_structure(
+    width: int, words: int, memory: Literal["registers", "shift", "distributed", "block"], family: Family = "xcup"
+) -> Structure:
     """Return the structure of a buffer of beats.
 
     Args:
         width: bits of a beat.
-        words: words of the memory behind the output register; 0 for two registers.
-        in_blocks: whether the memory is block RAM.
+        words: words of the memory behind the output register.
+        memory: what holds them; two registers need no words.
         family: part family.
     """
-    if words == 0:
+    if memory == "registers":
         return Structure(kind=FIFO, terms=tuple(skid(width)), ff={"bit": 2 * width, "fifo": 1}, delay={"fifo": 1})
-    memory = ram(words, width, in_blocks=in_blocks, family=family)
     bits = bits_of(words)
-    pointers = [term for _ in range(2) for term in counter(words, "ring")]
-    terms = (
-        *memory_terms(memory, width),
-        *pointers,
-        Term("compare", bits, "control"),
-        Term("handshake", 1, "control"),
-    )
+    if memory == "shift":
+        taps = -(-words // 32)
+        terms = [
+            Term(COUNTED, width * taps, "buffer", "srl"),
+            Term("tap_choice", width * mux_luts(taps), "buffer"),
+            Term("oldest_bit", bits + 1, "control"),
+            Term("shift_handshake", 1, "control"),
+        ]
+        return Structure(
+            kind=FIFO, terms=tuple(terms), ff={"bit": width, "fifo": 1, "pointer": bits + 1},
+            delay={"fifo": 1, "bit": bits, "banks": bits_of(taps)},
+        )  # fmt: skip
+    held = ram(words, width, in_blocks=memory == "block", family=family)
     return Structure(
         kind=FIFO,
-        terms=terms,
-        ff={"bit": width if not in_blocks else 0, "fifo": 1, "pointer": 2 * (bits + 1)},
-        delay={"fifo": 1, "bit": bits, "banks": bits_of(memory.banks)},
-        bram18=memory.bram18,
-        stored_bits=words * width if in_blocks else 0,
+        terms=(
+            *memory_terms(held, width),
+            *counter(words, "ring"),
+            *counter(words, "ring"),
+            Term("compare", bits, "control"),
+            Term("handshake", 1, "control"),
+        ),
+        ff={"bit": width if memory == "distributed" else 0, "fifo": 1, "pointer": 2 * (bits + 1)},
+        delay={"fifo": 1, "bit": bits, "banks": bits_of(held.banks)},
+        bram18=held.bram18,
+        stored_bits=words * width if memory == "block" else 0,
     )
 
 
@@ -66,7 +78,11 @@ def width_converter_structure(width_in: int, width_out: int, common: int) -> Str
         ff["bit"] += common
         ff["counter"] = bits_of(widen)
     if narrow > 1:
-        terms += [Term("narrow", 1, "control"), *counter(narrow), Term("select", width_out * mux_luts(narrow), "buffer")]
+        terms += [
+            Term("narrow", 1, "control"),
+            *counter(narrow),
+            Term("select", width_out * mux_luts(narrow), "buffer"),
+        ]
         ff["bit"] += width_out
         ff["counter"] = ff.get("counter", 0) + bits_of(narrow)
     if widen > 1 and narrow > 1:
@@ -84,12 +100,14 @@ def duplicate_structure(width: int, copies: int) -> Structure:
     """Return the structure of copies of a stream: one register, a valid bit per copy."""
     return Structure(
         kind=DUPLICATE,
-        terms=(Term("duplicate", 1, "control"), Term("copy", copies, "control")),
+        terms=(
+            Term("duplicate", 1, "control"),
+            Term("copy", copies, "control"),
+            Term("all_taken", -(-(2 * copies - 1) // 5), "control"),
+        ),
         ff={"bit": width, "copy": copies},
         delay={"duplicate": 1, "copies": bits_of(copies)},
     )
-
-
 
 
 def concat_structure(width: int, lengths: tuple[int, ...]) -> Structure:
@@ -125,26 +143,19 @@ def _turn_bits(lengths: tuple[int, ...]) -> int:
     return bits_of(max(lengths)) + bits_of(len(lengths))
 
 
-def upsample_structure(
-    width: int, folds: int, line: int, factors: tuple[int, int], *, in_blocks: bool, family: Family
-) -> Structure:
+def upsample_structure(width: int, loops: tuple[int, int, int, int], *, in_blocks: bool, family: Family) -> Structure:
     """Return the structure of repeated pixels and lines.
 
     Args:
         width: bits of a beat.
-        folds: beats of a pixel.
-        line: pixels of a line.
-        factors: repetitions of a line and of a pixel.
+        loops: beats of a pixel, pixels that are held, how often they are sent, and each of them in a row.
         in_blocks: whether the memory is block RAM.
         family: part family.
     """
-    # Where no line is repeated, two pixels are held, of whatever line.
-    down, across = factors
-    held, rows, columns = (line, down, across) if down > 1 and line > 1 else (2, 1, down * across)
-    words = held * folds
+    words = loops[0] * loops[1]
     memory = ram(words, width, in_blocks=in_blocks, family=family)
     bits = bits_of(words)
-    counters = [term for states in (folds, columns, held, rows) for term in counter(states)]
+    counters = [term for states in loops for term in counter(states)]
     terms = [
         *memory_terms(memory, width),
         *counters,
@@ -156,6 +167,18 @@ def upsample_structure(
         kind=UPSAMPLE, terms=tuple(terms), ff={"bit": 0 if in_blocks else width, "place": 3 * bits, "unit": 1},
         delay={"unit": 1, "place": bits}, bram18=memory.bram18, stored_bits=words * width if in_blocks else 0,
     )  # fmt: skip
+
+
+def upsample_loops(folds: int, line: int, factors: tuple[int, int]) -> tuple[int, int, int, int]:
+    """Return the loops of `upsample_structure`: where no line is repeated, two pixels are held, of whatever line.
+
+    Args:
+        folds: beats of a pixel.
+        line: pixels of a line.
+        factors: repetitions of a line and of a pixel.
+    """
+    down, across = factors
+    return (folds, line, down, across) if down > 1 and line > 1 else (folds, 2, 1, down * across)
 
 
 def pixel_padding_structure(width: int, folds: int, image: tuple[int, int], stride: tuple[int, int]) -> Structure:

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, Final
 
 import numpy as np
 
 from finn_transforms.cost.arithmetic import Operands, elementwise_structure, global_sum_structure, pool_structure
+from finn_transforms.cost.constant_matrix import constant_matrix_structure
+from finn_transforms.cost.dsp import DspBlock
+from finn_transforms.cost.finn_mvu import finn_mvu_structure
 from finn_transforms.cost.matrix_vector import Factor, MatrixVector, matrix_vector_structure
 from finn_transforms.cost.stream import (
     concat_structure,
@@ -15,11 +19,12 @@ from finn_transforms.cost.stream import (
     fifo_structure,
     pixel_padding_structure,
     split_structure,
+    upsample_loops,
     upsample_structure,
     width_converter_structure,
 )
 from finn_transforms.cost.structure import Structure
-from finn_transforms.cost.thresholding import Search, search_structure
+from finn_transforms.cost.thresholding import Node, Search, search_structure
 from finn_transforms.cost.timing import Family
 from finn_transforms.cost.window import padding_structure, swg_structure
 from finn_transforms.rtl import RtlUnit
@@ -27,9 +32,11 @@ from finn_transforms.rtl.concat import Concat
 from finn_transforms.rtl.duplicate import Duplicate
 from finn_transforms.rtl.elementwise import Elementwise
 from finn_transforms.rtl.fifo import Fifo, ram_style
+from finn_transforms.rtl.finn_library.mvu import FinnMvu
 from finn_transforms.rtl.finn_library.padding import FinnPadding
 from finn_transforms.rtl.finn_library.swg import FinnSwg
 from finn_transforms.rtl.global_sum import GlobalSum
+from finn_transforms.rtl.memory import BLOCK_DEPTH
 from finn_transforms.rtl.mvau_lut import BUFFER_BLOCK_DEPTH, MvauLut
 from finn_transforms.rtl.pixel_padding import PixelPadding
 from finn_transforms.rtl.pool import Pool
@@ -61,8 +68,7 @@ def unit_structures(unit: RtlUnit, family: Family = "xcup") -> tuple[Structure, 
 
 def _fifo(unit: Fifo, family: Family) -> Structure:
     width = unit.inputs[0].bits
-    in_blocks = ram_style(unit.ram_style, unit.depth - 1, width) == "block"
-    return fifo_structure(width, unit.words, in_blocks=in_blocks, family=family)
+    return fifo_structure(width, unit.words, unit.memory, family)
 
 
 def _width_converter(unit: WidthConverter, family: Family) -> Structure:  # noqa: ARG001 - all have the same arguments
@@ -81,7 +87,7 @@ def _thresholding(unit: Thresholding, family: Family) -> Structure:  # noqa: ARG
         value_bits=unit.inputs[0].element_bits,
         code_bits=unit.code_bits,
         sets=unit.sets,
-        stages=unit.comparisons,
+        stages=tuple(tuple(map(Node.of, stage)) for stage in unit.comparisons),
         blocks=unit.blocks,
         is_parallel=unit.search == "parallel",
     )
@@ -89,6 +95,8 @@ def _thresholding(unit: Thresholding, family: Family) -> Structure:  # noqa: ARG
 
 
 def _mvau(unit: MvauLut, family: Family) -> Structure:
+    if unit.weight_source == "constant":
+        return constant_matrix_structure(unit.constant_matrix)
     words = unit.synapse_fold * unit.neuron_fold
     content = None if unit.weights is None else unit.words_of(unit.weights).reshape(words, unit.pe, unit.simd)
     return matrix_vector_structure(
@@ -107,6 +115,13 @@ def _mvau(unit: MvauLut, family: Family) -> Structure:
         ),
         family,
     )
+
+
+def _finn_mvu(unit: FinnMvu, family: Family) -> Structure:
+    layer = unit.layer if unit.weights is not None else replace(unit.layer, mem_mode="external")
+    in_blocks = layer.ram_style == "block" or (layer.ram_style == "auto" and layer.weight_words >= BLOCK_DEPTH)
+    block: DspBlock = "DSP48E1" if unit.dsp_block == "DSP48E1" else "DSP48E2"
+    return finn_mvu_structure(replace(layer, style="rtl"), block, family, in_blocks=in_blocks)
 
 
 def _swg(unit: FinnSwg, family: Family) -> Structure:
@@ -158,9 +173,8 @@ def _split(unit: Split, family: Family) -> Structure:  # noqa: ARG001
 
 def _upsample(unit: Upsample, family: Family) -> Structure:
     in_blocks = ram_style(unit.ram_style, unit.words, unit.inputs[0].bits) == "block"
-    return upsample_structure(
-        unit.inputs[0].bits, unit.folds, unit.image[1], unit.factors, in_blocks=in_blocks, family=family
-    )
+    loops = upsample_loops(unit.folds, unit.image[1], unit.factors)
+    return upsample_structure(unit.inputs[0].bits, loops, in_blocks=in_blocks, family=family)
 
 
 def _pixel_padding(unit: PixelPadding, family: Family) -> Structure:  # noqa: ARG001
@@ -171,6 +185,7 @@ _KINDS: Final[dict[type[RtlUnit], Callable[[Any, Family], Structure]]] = {
     Concat: _concat,
     Duplicate: _duplicate,
     Elementwise: _elementwise,
+    FinnMvu: _finn_mvu,
     FinnPadding: _padding,
     FinnSwg: _swg,
     GlobalSum: _global_sum,

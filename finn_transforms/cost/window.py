@@ -33,27 +33,29 @@ def swg_buffer_words(params: SwgParams) -> int:
 def swg_structure(params: SwgParams, family: Family) -> Structure:
     """Return the structure of a window generator: an addressed buffer of lines, or the window in registers.
 
-    Constants: ``control``, ``address_bit`` per bit of the buffer's address, ``loop_bit`` per bit of the loop counters,
-    ``depthwise``.
+    Constants: ``control``, ``address_bit`` per bit of a buffer's address, ``loop_bit`` per bit of the loop counters,
+    ``element_bit`` per bit of the counters of elements, ``gap_bit`` per bit between the taps of a row.
     """
     word = params.simd * int(params.data_type.bitwidth())
     in_blocks = params.ram_style in ("block", "ultra")
-    loops = (*params.output, *params.kernel, params.channel_fold)
     if params.registers_window:
         # Between two rows of the window, the rest of the line waits in a memory of its own.
         depth, count = (params.image[1] - params.extent[1]) * params.channel_fold, params.extent[0] - 1
         registers = word * params.extent[1] * params.extent[0]
+        loops: tuple[int, ...] = (*params.output, params.channel_fold)
+        gaps = word * params.extent[0] * (params.extent[1] - 1) if params.channel_fold > 2 else 0
     else:
         depth, count, registers = swg_buffer_words(params), 1, word
+        loops, gaps = (*params.output, *params.kernel, params.channel_fold), 0
     in_blocks = in_blocks or (params.ram_style == "auto" and depth > _BLOCK_WORDS)
     memory = ram(depth, word, in_blocks=in_blocks, family=family)
     terms = [
         *(term for _ in range(count) for term in memory_terms(memory, word)),
         Term("control", 1, "control"),
+        Term("gap_bit", gaps, "buffer", "srl"),
         Term("address_bit", bits_of(max(1, depth)) * max(1, count), "control"),
-        Term("loop_bit", sum(bits_of(states) for states in loops), "control"),
-        Term("image_bit", sum(bits_of(size) for size in params.image), "control"),
-        Term("depthwise", int(params.depthwise and params.channel_fold > 1), "control"),
+        Term("loop_bit", sum(bits_of(states) + 1 for states in loops if states > 1), "control"),
+        Term("element_bit", bits_of(prod(params.image) * params.channel_fold + 1) + 1, "control"),
     ]
     return Structure(
         kind=SWG_PARALLEL if params.registers_window else SWG,

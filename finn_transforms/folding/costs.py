@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from qonnx.core.datatype import BaseDataType
 
-from finn_transforms.cost import Estimate, EstimatedLayer, estimate, lut_only
+from finn_transforms.cost import Estimate, estimate, lut_only
 from finn_transforms.cost.dsp import DspBlock
 from finn_transforms.folding.converter import converter_cost
 from finn_transforms.hw_graph import HwLayer
@@ -42,7 +42,7 @@ class CostModel:
     _converters: dict[tuple[BaseDataType, int, int], Cost] = field(default_factory=dict, repr=False, compare=False)
 
     def layer(self, layer: HwLayer) -> Cost:
-        """Return the cost of a layer; nothing for the kinds that cannot be estimated."""
+        """Return the cost of a layer."""
         nameless = replace(layer, name="")
         if nameless not in self._layers:
             self._layers[nameless] = self._estimated(nameless)
@@ -58,7 +58,5 @@ class CostModel:
     def _estimated(self, layer: HwLayer) -> Cost:
         if self.in_luts:
             layer = lut_only(layer)
-        if not isinstance(layer, EstimatedLayer):
-            return Cost()
         found: Estimate = estimate(layer, dsp=self.dsp)
         return Cost(lut=found.lut, blocks=found.dsp + found.bram18 + found.uram, ff=found.ff)

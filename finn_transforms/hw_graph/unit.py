@@ -28,6 +28,7 @@ class UnitParams:
         style: ``hls`` or ``rtl`` once specialized, else empty.
         dsp: Whether the products are computed in DSP slices: ``resType`` says ``dsp``, or the RTL variant is used,
             which FINN builds on DSP slices only; with ``lut`` it is the unit of `finn_transforms.hw`.
+        xnor: Whether bits stand for -1 and 1 (``binaryXnorMode``).
     """
 
     name: str
@@ -42,6 +43,7 @@ class UnitParams:
     ram_style: str = "auto"
     style: ImplStyle = ""
     dsp: bool = False
+    xnor: bool = False
 
     @staticmethod
     def fields(reader: NodeReader) -> dict[str, Any]:
@@ -58,6 +60,7 @@ class UnitParams:
             "mem_mode": reader.text("mem_mode", "internal_decoupled"),
             "ram_style": reader.text("ram_style", "auto"),
             "style": reader.style,
+            "xnor": bool(reader.integer("binaryXnorMode", 0)),
             "dsp": _is_on_dsp_slices(reader),
         }
 

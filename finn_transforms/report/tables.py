@@ -25,16 +25,17 @@ from finn_transforms.report.accumulators import AccumulatorRow
 def layer_table(graph: HwGraph, estimates: Sequence[Estimate]) -> Table:
     """Return one line per layer: folding, cycles and resources, with sums.
 
-    The column ``from P`` is the part of the LUTs that grows with the width of an accumulator.  A question mark stands
-    for what is not estimated; the sums leave it out.
+    The column ``±`` is how far synthesis may be off, ``from P`` the part of the LUTs that grows with the width of an
+    accumulator, ``MHz`` a rough class of the clock that the layer closes timing at.  A question mark stands for what
+    is not estimated; the sums leave it out.
     """
     table = _table(f"Hardware layers, estimated (model {MODEL})", "Layer")
-    for column in ("PE", "SIMD", "Cycles", "LUT", "from P", "BRAM18", "DSP"):
+    for column in ("PE", "SIMD", "Cycles", "LUT", "±", "from P", "BRAM18", "DSP", "MHz"):
         table.add_column(column, justify="right")
     by_name = {estimate.name: estimate for estimate in estimates}
     for layer in graph.layers:
         estimate = by_name.get(layer.name)
-        resources = ["?"] * 4 if estimate is None else map(str, _resources([layer], [estimate]))
+        resources = ["?"] * 6 if estimate is None else [*_resources([layer], [estimate]), str(estimate.fmax_class)]
         table.add_row(
             Text(layer.name),
             *_folding(layer),
@@ -43,12 +44,11 @@ def layer_table(graph: HwGraph, estimates: Sequence[Estimate]) -> Table:
             style="yellow" if estimate is None else None,
         )
     for node in graph.unread:
-        table.add_row(Text(f"{node.name} ({node.op_type})"), *["?"] * 7, style="yellow")
+        table.add_row(Text(f"{node.name} ({node.op_type})"), *["?"] * 9, style="yellow")
     table.add_section()
     slowest = max((layer.cycles() for layer in graph.layers), default=0)
-    table.add_row(
-        "Network (cycles of the slowest)", "", "", str(slowest), *map(str, _resources(graph.layers, estimates))
-    )
+    clock = str(min((estimate.fmax_class for estimate in estimates), default=""))
+    table.add_row("Network (cycles of the slowest)", "", "", str(slowest), *_resources(graph.layers, estimates), clock)
     return table
 
 
@@ -101,12 +101,16 @@ def _folding(layer: HwLayer) -> tuple[str, str]:
     return str(layer.pe), ""
 
 
-def _resources(layers: Sequence[HwLayer], estimates: Sequence[Estimate]) -> tuple[int, int, int, int]:
+def _resources(layers: Sequence[HwLayer], estimates: Sequence[Estimate]) -> tuple[str, ...]:
     names = {layer.name for layer in layers if isinstance(layer, MvauParams | ThresholdingParams)}
     reading_sums = (estimate.breakdown for estimate in estimates if estimate.name in names)
-    return (
+    # Errors of layers do not cancel for certain.
+    widest = sum(max(each.lut - each.lut_interval[0], each.lut_interval[1] - each.lut) for each in estimates)
+    numbers = (
         sum(estimate.lut for estimate in estimates),
+        widest,
         sum(part.accumulator + part.comparators + part.threshold_memory for part in reading_sums),
         sum(estimate.bram18 for estimate in estimates),
         sum(estimate.dsp for estimate in estimates),
     )
+    return tuple(map(str, numbers))
