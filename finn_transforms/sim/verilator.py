@@ -106,7 +106,7 @@ def gathered_sources(units: Sequence[RtlUnit]) -> dict[str, str]:
 def build(units: Sequence[RtlUnit], folder: Path | None = None, *, optimize: bool = False) -> Path:
     """Return a folder with ``bench``, the compiled model of all `units`, and their data files.
 
-    Warnings of ``verilator -Wall`` are errors.
+    Warnings of ``verilator -Wall`` are errors, but for the files that units name in ``foreign`` (not ours to change).
 
     Args:
         units: what to build, of different names.
@@ -118,7 +118,10 @@ def build(units: Sequence[RtlUnit], folder: Path | None = None, *, optimize: boo
     """
     folder = cache_folder(folder)
     sources = gathered_sources(units)
+    foreign = sorted({file for unit in units for file in getattr(unit, "foreign", ())})
     texts = {**sources, f"{TOP}.sv": top_module(units), "units.cpp": bindings(units)}
+    if foreign:
+        texts["foreign.vlt"] = "`verilator_config\n" + "".join(f'lint_off -file "*{file}"\n' for file in foreign)
     flat = [part for item in sorted(texts.items()) for part in item]
     compiler = _compiler(_FAST if optimize else _QUICK)
     key = content_key([version("verilator"), *_VERILATE, *compiler, *_bench_files().values(), *flat])
@@ -130,8 +133,8 @@ def _make(scratch: Path, texts: Mapping[str, str], compiler: Sequence[str], runt
         path = scratch / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")
-    hdl = [name for name in texts if name.endswith(_HDL)]
-    hdl.sort(key=lambda name: ("_pkg" not in name, name))
+    hdl = [name for name in texts if name.endswith((*_HDL, ".vlt"))]
+    hdl.sort(key=lambda name: (not name.endswith(".vlt"), "_pkg" not in name, name))
     verilator = str(verilator_root() / "bin" / "verilator")
     command = [verilator, *_VERILATE, "--Mdir", "model", "--top-module", TOP, "-I.", *hdl]
     _run(command, scratch, "verilator")
