@@ -196,7 +196,7 @@ def test_accumulators_wrap_modulo_their_bits() -> None:
 def test_gates_compute_the_same() -> None:
     pytest.importorskip("pyosys")
     units = [
-        mvau_unit("gates_memory", "UINT4 INT4 INT12", (8, 1), (1, 4)),
+        mvau_unit("gates_memory", "UINT4 INT4 INT12", (8, 4), (2, 4)),
         mvau_unit("gates_stream", "INT3 BIPOLAR INT8", (9, 2), (2, 3), "stream"),
         mvau_unit("gates_constant", "UINT4 INT4 INT12", (6, 2), (2, 6), "constant"),
     ]
