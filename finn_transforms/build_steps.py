@@ -21,6 +21,7 @@ Needs the extra ``finn``; importing this module says so where it is missing.
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeAlias
@@ -138,16 +139,21 @@ def step_bfx_check_contract(model: ModelWrapper, _cfg: DataflowBuildConfig) -> M
 
 
 def step_bfx_estimate_reports(model: ModelWrapper, cfg: DataflowBuildConfig) -> ModelWrapper:
-    """Write our reports beside FINN's: estimates, accumulators and certificates.
+    """Write our reports: estimates in the place of FINN's, accumulators and certificates.
 
-    The estimates count accumulators, comparators and products in LUTs for every variant, where FINN's say 0 for its
-    RTL layers.
+    ``estimate_layer_resources.json`` then has our figures, which count accumulators, comparators and products in LUTs
+    for every variant, where FINN's say 0 for its RTL units.  FINN's own are kept in
+    ``finn_estimate_layer_resources.json``, and stand for layers that have no estimate here.
     """
     lowered = ir.serde.deserialize_model(model.model)
     graph = read_hw_graph(lowered)
     estimates = estimate_all(graph.layers, dsp=dsp_block(cfg._resolve_fpga_part()))
     reports = cfg.get_report_directory()
-    write_json(reports / "bfx_estimate_layer_resources.json", layer_resources(estimates))
+    theirs, kept = reports / "estimate_layer_resources.json", reports / "finn_estimate_layer_resources.json"
+    if theirs.exists():
+        theirs.replace(kept)
+    others = json.loads(kept.read_text(encoding="utf-8")) if kept.exists() else {}
+    write_json(theirs, layer_resources(estimates, others))
     write_json(reports / "bfx_estimate_breakdown.json", layer_breakdown(graph, estimates))
     write_json(reports / "accumulators.json", [vars(row) for row in accumulator_rows(lowered)])
     write_json(reports / "certificates.json", certificates(lowered))

@@ -13,9 +13,14 @@ from finn_transforms.hw_graph import HwGraph, HwLayer, MvauParams, ThresholdingP
 Numbers: TypeAlias = dict[str, int | float]
 
 
-def layer_resources(estimates: Sequence[Estimate]) -> dict[str, Numbers]:
-    """Return ``estimate_layer_resources.json``: resources per layer, and under ``total`` their sums."""
-    per_layer: dict[str, Numbers] = {}
+def layer_resources(estimates: Sequence[Estimate], others: Mapping[str, Numbers] | None = None) -> dict[str, Numbers]:
+    """Return ``estimate_layer_resources.json``: resources per layer, and under ``total`` their sums.
+
+    Args:
+        estimates: of some layers.
+        others: such a report by FINN, in whose order layers come; layers without an estimate keep its numbers.
+    """
+    per_layer: dict[str, Numbers] = {name: dict(found) for name, found in (others or {}).items() if name != "total"}
     for estimate in estimates:
         per_layer[estimate.name] = {
             "BRAM_18K": estimate.bram18,

@@ -83,7 +83,7 @@ def test_finns_reports_and_ours_are_there(built: Path) -> None:
     units = {layer.name for layer in graph_of(step_model(built, "step_generate_estimate_reports")).layers}
     assert len(units) == 11
     assert set(report(built, "estimate_layer_resources")) == units | {"total"}
-    assert set(report(built, "bfx_estimate_layer_resources")) == units | {"total"}
+    assert set(report(built, "finn_estimate_layer_resources")) == units | {"total"}
     assert report(built, "metadata_builder") == {"status": "ok", "tool_version": "none"}
     assert {row["name"] for row in report(built, "accumulators")} <= units
     assert report(built, "refusals")[0]["op_type"] == "Quant"
@@ -119,7 +119,8 @@ def test_cycles_and_performance_are_finns(built: Path) -> None:
 
 
 def test_our_estimate_has_finns_schema_and_counts_what_finn_leaves_out(built: Path) -> None:
-    theirs, ours = report(built, "estimate_layer_resources"), report(built, "bfx_estimate_layer_resources")
+    theirs, ours = report(built, "finn_estimate_layer_resources"), report(built, "estimate_layer_resources")
+    assert list(ours) == list(theirs)
     for name, resources in theirs.items():
         assert list(ours[name]) == list(resources), name
     for name in (name for name in theirs if name.startswith("MVAU_rtl")):
