@@ -62,10 +62,10 @@ class MvauLut(RtlUnit):
 
     A dot product is cut into planes, one per bit of the narrower factor; adders of three operands sum each plane, then
     the planes and the accumulator.  A register stands behind every adder.  Of six ways to write it this one takes the
-    fewest LUTs at every width from SIMD = 16 on, at SIMD = 4 up to 8 % more than planes with adders of two operands
-    (``benchmarks/cost/multiplier_styles.py``), so that it is the only one here.  The interval is exactly NF * SF cycles per
-    vector, with NF = MH / PE and SF = MW / SIMD.  ``out0_V_tready`` makes ``in0_V_tready`` within the cycle only where
-    NF = SF = 1.
+    fewest LUTs at every width from SIMD = 16 on, at SIMD = 4 up to 9 % more than planes with adders of two operands
+    (``benchmarks/cost/multiplier_styles.py``), so that it is the only one here.  The interval is exactly NF * SF cycles
+    per vector, with NF = MH / PE and SF = MW / SIMD.  ``out0_V_tready`` makes ``in0_V_tready`` within the cycle only
+    where NF = SF = 1.
 
     Attributes:
         name: Name of the top module.
