@@ -9,8 +9,9 @@ Three things stand between ``pip install finn-plus`` and an estimate-only build 
 3. After a successful build, ``exit_buildflow`` asks for the name of the Vivado folder for a metadata file and raises
    without ``XILINX_VIVADO``.
 
-Where ``XILINX_VIVADO`` is set, 1 and 3 are left alone, and settings that FINN can find are always used.  Besides this
-module, only `finn_transforms.build_steps` deals with FINN.
+Where ``XILINX_VIVADO`` is set, 1 and 3 are left alone, and settings that FINN can find are always used.  What else
+deals with FINN, `finn_transforms.rtl.finn_library`, `finn_transforms.hw` and `finn_transforms.build_steps`, calls
+`prepare_finn` first.
 """
 
 from __future__ import annotations

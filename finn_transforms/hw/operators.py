@@ -17,7 +17,7 @@ from onnx import GraphProto, NodeProto
 from qonnx.core.modelwrapper import ModelWrapper
 from qonnx.util.basic import get_by_name
 
-from finn_transforms.cost import Estimate, dsp_block, estimate_all
+from finn_transforms.cost import Estimate, dsp_block, estimate
 from finn_transforms.hw.node_unit import constants_of, layer_of_node, unit_of_node
 from finn_transforms.hw.verilog import finn_top
 from finn_transforms.rtl import RtlUnit
@@ -36,8 +36,8 @@ class _Estimated(FinnMvauRtl):
 
     def _estimate(self, fpgapart: str) -> Estimate:
         layer, _ = layer_of_node(self.onnx_node, {})
-        (found,) = estimate_all([layer], dsp=dsp_block(fpgapart))
-        return found
+        dsp = dsp_block(fpgapart)
+        return estimate(layer, dsp=dsp, family="xc7" if dsp == "DSP48E1" else "xcup")
 
     def lut_estimation(self, fpgapart: str) -> int:
         """Return LUTs, where FINN says 0."""

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from finn_transforms.rtl.duplicate import Duplicate
     from finn_transforms.rtl.elementwise import Elementwise
     from finn_transforms.rtl.fifo import Fifo
+    from finn_transforms.rtl.finn_library import FinnMvu, FinnPadding, FinnSwg, FinnThresholding
     from finn_transforms.rtl.global_sum import GlobalSum
     from finn_transforms.rtl.memory import ReadOnlyMemory
     from finn_transforms.rtl.mvau_lut import MvauLut
@@ -27,6 +28,10 @@ __all__ = [
     "Duplicate",
     "Elementwise",
     "Fifo",
+    "FinnMvu",
+    "FinnPadding",
+    "FinnSwg",
+    "FinnThresholding",
     "GlobalSum",
     "MvauLut",
     "PixelPadding",
@@ -46,6 +51,10 @@ _MODULE_OF = {
     "Duplicate": "finn_transforms.rtl.duplicate",
     "Elementwise": "finn_transforms.rtl.elementwise",
     "Fifo": "finn_transforms.rtl.fifo",
+    "FinnMvu": "finn_transforms.rtl.finn_library.mvu",
+    "FinnPadding": "finn_transforms.rtl.finn_library.padding",
+    "FinnSwg": "finn_transforms.rtl.finn_library.swg",
+    "FinnThresholding": "finn_transforms.rtl.finn_library.thresholding",
     "GlobalSum": "finn_transforms.rtl.global_sum",
     "MvauLut": "finn_transforms.rtl.mvau_lut",
     "PixelPadding": "finn_transforms.rtl.pixel_padding",
