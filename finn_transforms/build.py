@@ -11,7 +11,7 @@ from onnx_ir.passes.common import RemoveInitializersFromInputsPass, RemoveUnused
 
 from finn_transforms.analysis.accumulators import Overflow
 from finn_transforms.analysis.matching import HARDWARE_DOMAIN, Refusal, Rewrite
-from finn_transforms.cost import Estimate, dsp_block, estimate_all, lut_only
+from finn_transforms.cost import Estimate, dsp_block, estimate_all, lut_only, part_family
 from finn_transforms.folding import (
     CostModel,
     Folding,
@@ -216,7 +216,7 @@ def build(
     result = BuildResult(
         model=lowered.model,
         folding=folding,
-        estimates=estimate_all(costed, dsp=dsp_block(options.part)),
+        estimates=estimate_all(costed, dsp=dsp_block(options.part), family=part_family(options.part)),
         accumulators=tuple(accumulator_rows(lowered.model)),
         certificates=certificates(lowered.model),
         performance=network_performance(graph, options.clock_ns),

@@ -9,12 +9,12 @@ import numpy as np
 from qonnx.core.datatype import BaseDataType, DataType
 
 from benchmarks.cost.sampling import Configuration, Draw, Sampler, configurations
-from finn_transforms.hw_graph import PaddingParams, SwgParams
+from finn_transforms.hw_graph import MvauParams, PaddingParams, SwgParams
 from finn_transforms.rtl.concat import Concat
 from finn_transforms.rtl.duplicate import Duplicate
 from finn_transforms.rtl.elementwise import Elementwise
 from finn_transforms.rtl.fifo import Fifo
-from finn_transforms.rtl.finn_library import FinnPadding, FinnSwg
+from finn_transforms.rtl.finn_library import FinnMvu, FinnPadding, FinnSwg
 from finn_transforms.rtl.global_sum import GlobalSum
 from finn_transforms.rtl.mvau_lut import MvauLut
 from finn_transforms.rtl.pixel_padding import PixelPadding
@@ -22,6 +22,7 @@ from finn_transforms.rtl.pool import Pool
 from finn_transforms.rtl.split import Split
 from finn_transforms.rtl.thresholding import Thresholding
 from finn_transforms.rtl.upsample import Upsample
+from finn_transforms.rtl.vvau_lut import VvauLut
 from finn_transforms.rtl.width_converter import WidthConverter
 
 SMALL = (1, 2, 3, 4, 6, 8, 12, 16)
@@ -120,8 +121,9 @@ def weights_of(draw: Draw, data_type: BaseDataType, mw: int, mh: int) -> np.ndar
 
 def mvau(draw: Draw) -> MvauLut:
     """Streamed weights, or stored ones in LUTs."""
-    folds = (draw.of(1, 2, 3, 4, 8, 9, 16, 36), draw.of(1, 2, 3, 4, 8))
-    return _mvau(draw, (2, 1) if folds == (1, 1) else folds, streamed=draw.chance(0.4))
+    streamed = draw.chance(0.65)
+    folds = (draw.of(1, 2, 3, 4, 8, 9, 16, 36), 1 if streamed and draw.chance(0.7) else draw.of(1, 2, 3, 4, 8))
+    return _mvau(draw, (2, 1) if folds == (1, 1) else folds, streamed=streamed)
 
 
 def mvau_constant(draw: Draw) -> MvauLut:
@@ -149,6 +151,39 @@ def _mvau(draw: Draw, folds: tuple[int, int], *, streamed: bool) -> MvauLut:
         accumulator_type=signed(bits), weights=None if streamed else weights_of(draw, weights, mw, mh),
         weight_source="stream" if streamed else "memory", ram_style="auto" if streamed else "distributed",
     )  # fmt: skip
+
+
+def vvau(draw: Draw) -> VvauLut:
+    """Depthwise units; their size as that of `mvau`."""
+    while True:
+        pe, side = draw.of(1, 2, 3, 4, 6, 8, 12, 16), draw.of(2, 3, 3, 3, 4, 5)
+        simd = draw.of(*(part for part in range(1, side * side + 1) if side * side % part == 0))
+        inputs, weights = factor_type(draw, is_weight=False), factor_type(draw, is_weight=True)
+        size = pe * simd * int(inputs.bitwidth()) * int(weights.bitwidth())
+        if 500 < size <= 1800 if draw.beyond else 16 <= size <= 500:
+            break
+    needed = int(inputs.bitwidth()) + int(weights.bitwidth()) + (side * side - 1).bit_length()
+    channels = pe * draw.of(1, 2, 3, 4, 8)
+    return VvauLut(
+        name="unit", channels=channels, pe=pe, simd=simd, kernel=(side, side), windows=4, input_type=inputs,
+        weight_type=weights, accumulator_type=signed(max(2, needed + draw.of(-4, -3, -2, -1, 0, 0, 0, 2))),
+        weights=weights_of(draw, weights, side * side, channels).T.reshape(channels, 1, side, side),
+        ram_style="distributed",
+    )  # fmt: skip
+
+
+def finn_mvu(draw: Draw) -> FinnMvu:
+    """FINN's unit on DSP slices, streamed weights."""
+    pe, simd = draw.size((1, 2, 3, 4, 6), (8, 12)), draw.size((1, 2, 3, 4, 6, 8), (12, 16))
+    inputs, weights = unsigned(draw.of(2, 3, 4, 6, 8)), signed(draw.of(2, 3, 4, 6, 8))
+    fold, groups = draw.of(2, 3, 4, 8, 16), draw.of(1, 2, 4)
+    needed = int(inputs.bitwidth()) + int(weights.bitwidth()) + (simd * fold - 1).bit_length()
+    accumulator = signed(needed + draw.of(-1, 0, 0, 2, 6))
+    layer = MvauParams(
+        name="unit", mw=simd * fold, mh=pe * groups, pe=pe, simd=simd, input_type=inputs, weight_type=weights,
+        accumulator_type=accumulator, output_type=accumulator, mem_mode="external", style="rtl", dsp=True,
+    )  # fmt: skip
+    return FinnMvu(name="unit", layer=layer, weights=None)
 
 
 def elementwise_add(draw: Draw) -> Elementwise:
@@ -273,7 +308,9 @@ SAMPLERS: dict[str, Sampler] = {
     "fifo": Sampler(draw=fifo, counts=(18, 7, 6)),
     "width_converter": Sampler(draw=width_converter, counts=(24, 8, 6)),
     "duplicate": Sampler(draw=duplicate, counts=(6, 3, 2)),
-    "mvau": Sampler(draw=mvau, counts=(60, 20, 12)),
+    "mvau": Sampler(draw=mvau, counts=(56, 18, 12)),
+    "vvau": Sampler(draw=vvau, counts=(24, 8, 6)),
+    "finn_mvu": Sampler(draw=finn_mvu, counts=(20, 7, 5), dsp=True),
     "mvau_constant": Sampler(draw=mvau_constant, counts=(26, 10, 8)),
     "elementwise_add": Sampler(draw=elementwise_add, counts=(20, 7, 5)),
     "elementwise_mul": Sampler(draw=elementwise_mul, counts=(22, 7, 5)),

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import json
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, is_dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
 
+import numpy as np
 import typer
 from rich.console import Console
 from rich.table import Table
@@ -25,6 +26,8 @@ from benchmarks.recording import RESULTS, record
 from finn_transforms.cost.coefficients import MODEL
 from finn_transforms.cost.regression import Observation, Spread, fit, mean_relative_error, spread
 from finn_transforms.cost.structure import Structure
+from finn_transforms.cost.synthesis import Synthesis
+from finn_transforms.cost.synthesize import synthesis_tool
 from finn_transforms.cost.synthesize_all import synthesize_all
 from finn_transforms.cost.terms import amounts, lut_count
 from finn_transforms.cost.units import unit_structures
@@ -32,6 +35,7 @@ from finn_transforms.cost.utilization import Utilization
 
 COEFFICIENTS = Path(__file__).resolve().parents[2] / "finn_transforms" / "cost" / "coefficients.json"
 COVERAGE = 0.97
+TRUST = 3e-3
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,13 +52,14 @@ def main(
     write: Annotated[bool, typer.Option(help="Write coefficients.json.")] = True,
     cache: Annotated[Path | None, typer.Option(help="Folder of synthesised results.")] = None,
     jobs: Annotated[int, typer.Option(help="Syntheses at a time.")] = 2,
+    stored: Annotated[bool, typer.Option(help="Synthesise nothing, fit to what is stored.")] = False,
     worst: Annotated[int, typer.Option(help="Largest errors to list per kind.")] = 0,
     output: Annotated[Path, typer.Option(help="File for the results.")] = RESULTS / "cost_fit.json",
 ) -> None:
     document = json.loads(COEFFICIENTS.read_text(encoding="utf-8"))
     figures: dict[str, Any] = {}
     for kind in kinds.split(","):
-        measured = measure(sweep(kind), cache, jobs)
+        measured = measure(sweep(kind), cache, 0 if stored else jobs, dsp=SAMPLERS[kind].dsp)
         entry = fitted(measured)
         document["kinds"][kind] = entry
         figures[kind] = {"error": entry["error"], "configurations": [row(each, entry) for each in measured]}
@@ -71,16 +76,29 @@ def main(
     Console(width=160).print(error_table(document))
 
 
-def measure(configurations: list[Configuration], cache: Path | None, jobs: int) -> list[Measured]:
-    """Synthesise, or take from the cache, every configuration."""
+def measure(configurations: list[Configuration], cache: Path | None, jobs: int, *, dsp: bool) -> list[Measured]:
+    """Synthesise, or take from the cache, every configuration; with no jobs only the stored ones are returned."""
     truths: dict[int, Utilization] = {}
+    if jobs == 0:
+        for index, each in enumerate(configurations):
+            result = Synthesis(each.unit, synthesis_tool(each.family, dsp=dsp), cache).stored()
+            if result is not None:
+                truths[index] = result
+        return _measured(configurations, truths)
     for family in ("xcup", "xc7"):
         chosen = [(index, each) for index, each in enumerate(configurations) if each.family == family]
-        results = synthesize_all([each.unit for _, each in chosen], family, cache=cache, jobs=jobs)
+        results = synthesize_all(
+            [each.unit for _, each in chosen], synthesis_tool(family, dsp=dsp), cache=cache, jobs=jobs
+        )
         truths.update({index: result for (index, _), result in zip(chosen, results, strict=True)})
+    return _measured(configurations, truths)
+
+
+def _measured(configurations: list[Configuration], truths: dict[int, Utilization]) -> list[Measured]:
     return [
         Measured(configuration=each, structure=unit_structures(each.unit, each.family)[0], truth=truths[index])
         for index, each in enumerate(configurations)
+        if index in truths
     ]
 
 
@@ -100,7 +118,7 @@ def fitted(measured: list[Measured]) -> dict[str, Any]:
         for family in ("xcup", "xc7")
     }
     entry: dict[str, Any] = {"luts": luts, "ff": ff, "delay": delay}
-    held_out = [each for each in measured if each.configuration.part != "fit"]
+    held_out = [each for each in measured if each.configuration.part != "fit"] or measured
     entry["spread"] = vars(spread(*_pairs(held_out, luts), coverage=COVERAGE))
     entry["error"] = errors(measured, entry)
     return entry
@@ -108,7 +126,7 @@ def fitted(measured: list[Measured]) -> dict[str, Any]:
 
 def _fit(observations: list[Observation]) -> dict[str, float]:
     names = sorted({name for each in observations for name in each.amounts})
-    constants = fit(observations, dict.fromkeys(names, 1.0), trust=1e-4)
+    constants = fit(observations, dict.fromkeys(names, 1.0), trust=TRUST)
     return {name: float(f"{value:.5g}") for name, value in constants.items()}
 
 
@@ -142,7 +160,8 @@ def errors(measured: list[Measured], entry: dict[str, Any]) -> dict[str, Any]:
             "mean": mean_relative_error(estimates, truths),
             "largest": max(abs(ours - true) / true for ours, true in zip(estimates, truths, strict=True)),
         }
-    found["coverage"] = cross_coverage([each for each in measured if each.configuration.part != "fit"], entry["luts"])
+    held_out = [each for each in measured if each.configuration.part != "fit"]
+    found["coverage"] = cross_coverage(held_out, entry["luts"]) if len(held_out) > 1 else None
     return found
 
 
@@ -172,8 +191,10 @@ def row(each: Measured, entry: dict[str, Any]) -> dict[str, Any]:
 
 def label(configuration: Configuration) -> str:
     """Return the parameters of a unit in a line, arrays left out."""
-    fields = vars(configuration.unit).items()
-    return ", ".join(f"{name}={value}" for name, value in fields if name != "name" and not hasattr(value, "shape"))
+    unit = configuration.unit
+    names = [each.name for each in fields(unit) if is_dataclass(unit) and each.name != "name"]
+    values = {name: getattr(unit, name) for name in names}
+    return ", ".join(f"{name}={value}" for name, value in values.items() if not isinstance(value, np.ndarray))
 
 
 def list_worst(measured: list[Measured], entry: dict[str, Any], count: int) -> None:
@@ -199,8 +220,12 @@ def error_table(document: dict[str, Any]) -> Table:
                 str(error["configurations"]), f"{100 * error['mean']:.1f}", f"{100 * error['largest']:.1f}"
             ]  # fmt: skip
         width = entry["spread"]["relative"]
-        table.add_row(kind, *cells, f"{100 * width:.1f}", f"{100 * entry['error']['coverage']:.0f}")
+        table.add_row(kind, *cells, f"{100 * width:.1f}", _percent(entry["error"]["coverage"]))
     return table
+
+
+def _percent(share: float | None) -> str:
+    return "-" if share is None else f"{100 * share:.0f}"
 
 
 if __name__ == "__main__":

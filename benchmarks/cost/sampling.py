@@ -44,6 +44,7 @@ class Sampler:
         draw: Makes one unit.
         counts: Configurations per part.
         fixed: Units that are always fitted to, in front of the random ones.
+        dsp: Whether products may go into DSP slices; then only UltraScale+ is synthesised.
         both_families: How many of each held-out part are synthesised for 7-series, too.
     """
 
@@ -51,6 +52,7 @@ class Sampler:
     counts: tuple[int, int, int]
     fixed: Callable[[], Iterator[RtlUnit]] = lambda: iter(())
     both_families: int = 2
+    dsp: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,5 +89,10 @@ def configurations(kind: str, sampler: Sampler) -> list[Configuration]:
                 break
             done += add(part, sampler.draw(draw))
     held_out = [each for part in PARTS[1:] for each in [c for c in found if c.part == part][: sampler.both_families]]
+    if sampler.dsp:
+        held_out = []
     others = [Configuration(kind=each.kind, part=each.part, family="xc7", unit=each.unit) for each in held_out]
-    return [*found, *others]
+    # A sweep that was stopped has some of every part.
+    everything = [*found, *others]
+    Random(f"{SEED}/{kind}").shuffle(everything)
+    return everything

@@ -2,7 +2,7 @@
 
 from finn_transforms.cost.breakdown import Breakdown
 from finn_transforms.cost.coefficients import MODEL, load_model
-from finn_transforms.cost.dsp import DspBlock, dsp_block
+from finn_transforms.cost.dsp import DspBlock, dsp_block, part_family
 from finn_transforms.cost.estimate import Estimate, estimate, estimate_all, lut_only
 from finn_transforms.cost.synthesis import SynthesisError
 from finn_transforms.cost.synthesize import synthesize
@@ -28,6 +28,7 @@ __all__ = [
     "estimate_all",
     "load_model",
     "lut_only",
+    "part_family",
     "synthesis_results",
     "synthesize",
     "synthesize_all",

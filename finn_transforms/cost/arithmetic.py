@@ -51,7 +51,8 @@ def elementwise_structure(operands: Operands) -> Structure:
     """Return the structure of an element-wise unit: an adder or a multiplier per element, constants in a table.
 
     Constants, ``*_constant`` where one operand is a single known number: ``add_bit`` and ``sub_bit`` per bit of a
-    sum, ``product`` per bit of an adder of two rows of a product, ``product_sum`` of one that adds these; ``table`` per LUT of constants.
+    sum, ``product`` per bit of an adder of two rows of a product, ``product_sum`` of one that adds such sums;
+    ``table`` per LUT of constants.
     """
     elements, left, right = operands.elements, operands.left_bits, operands.right_bits
     is_known = operands.rows == 1

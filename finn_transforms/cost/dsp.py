@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from typing import Literal, TypeAlias
 
+from finn_transforms.cost.timing import Family
+
 DspBlock: TypeAlias = Literal["DSP48E1", "DSP48E2", "DSP58"]
 
 _MULTIPLIER_PORT = {"DSP48E1": 25, "DSP48E2": 27, "DSP58": 27}
@@ -26,6 +28,11 @@ def dsp_block(part: str) -> DspBlock:
         f"part: expected an AMD 7-series, UltraScale(+) or Versal part such as 'xc7z020clg400-1' or "
         f"'xczu7ev-ffvc1156-2-e', got {part!r}"
     )
+
+
+def part_family(part: str) -> Family:
+    """Return the family whose LUTs a part has, Versal's being taken for UltraScale+; errors as `dsp_block`."""
+    return "xc7" if dsp_block(part) == "DSP48E1" else "xcup"
 
 
 def lanes(weight_bits: int, input_bits: int, block: DspBlock) -> int:

@@ -90,7 +90,7 @@ def _mvau(layer: MvauParams, dsp: DspBlock, family: Family) -> tuple[Structure, 
                 streamed=streamed,
                 in_blocks=in_blocks,
                 in_uram=layer.ram_style == "ultra",
-                vector_in_blocks=layer.ram_style != "distributed" and layer.synapse_fold >= BUFFER_BLOCK_DEPTH,
+                vector_in_blocks=layer.ram_style in ("auto", "block") and layer.synapse_fold >= BUFFER_BLOCK_DEPTH,
             ),
             family,
         )

@@ -27,9 +27,12 @@ def rom_luts(content: Bits) -> int:
     words, width = content.shape
     if words <= 1 or width == 0:
         return 0
-    filled = -(-words // _WORDS_PER_LUT) * _WORDS_PER_LUT if words > _WORDS_PER_LUT else words
+    filled = _filled(words)
     padded = np.zeros((filled, width), dtype=bool)
     padded[:words] = content
+    # Synthesis takes the LUTs behind the last word, too, whatever it puts there; constant columns stay constant.
+    behind = np.random.default_rng(0).integers(0, 2, padded[words:].shape).astype(bool)
+    padded[words:] = np.where((content == content[0]).all(axis=0), content[0], behind)
     block = min(filled, _WORDS_PER_LUT)
     blocks = padded.reshape(-1, block, width).transpose(2, 0, 1)
     packed = np.packbits(blocks, axis=-1)
@@ -45,8 +48,17 @@ def random_rom_luts(words: int, width: int) -> int:
     """Return the LUTs of a memory whose content is not known: all columns differ, no block is simple."""
     if words <= 1 or width == 0:
         return 0
-    blocks = -(-words // _WORDS_PER_LUT)
+    blocks = -(-_filled(words) // _WORDS_PER_LUT)
     return width * (blocks + _mux_luts(-(-words // _WORDS_PER_FREE_CHOICE)))
+
+
+def _filled(words: int) -> int:
+    """Return the words whose LUTs are taken: up to 256, a power of two."""
+    if words <= _WORDS_PER_LUT:
+        return words
+    if words <= _WORDS_PER_FREE_CHOICE:
+        return 1 << (words - 1).bit_length()
+    return -(-words // _WORDS_PER_LUT) * _WORDS_PER_LUT
 
 
 def _choice_luts(column: bytes, size: int) -> int:

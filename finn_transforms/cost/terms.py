@@ -72,12 +72,12 @@ def lut_count(terms: Iterable[Term], constants: Mapping[str, float]) -> Luts:
     The sum is rounded once; the parts are rounded down, and those that lost most get the LUTs that are missing, so
     that both splits add up to it.
 
-    Raises:
-        KeyError: a term names a constant that there is none of.
+    Amounts are counted in what takes about one LUT: a constant that the sweep had none of, so that it was not fitted,
+    is 1.
     """
     cells: dict[tuple[Part, Resource], float] = defaultdict(float)
     for term in terms:
-        factor = 1.0 if term.constant == COUNTED else constants[term.constant]
+        factor = 1.0 if term.constant == COUNTED else constants.get(term.constant, 1.0)
         cells[term.part, term.resource] += factor * term.amount
     whole = {cell: int(value) for cell, value in cells.items()}
     missing = round(sum(cells.values())) - sum(whole.values())

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any, Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from finn_transforms.cost.arithmetic import Operands, elementwise_structure, global_sum_structure, pool_structure
 from finn_transforms.cost.constant_matrix import constant_matrix_structure
@@ -36,7 +37,7 @@ from finn_transforms.rtl.finn_library.mvu import FinnMvu
 from finn_transforms.rtl.finn_library.padding import FinnPadding
 from finn_transforms.rtl.finn_library.swg import FinnSwg
 from finn_transforms.rtl.global_sum import GlobalSum
-from finn_transforms.rtl.memory import BLOCK_DEPTH
+from finn_transforms.rtl.memory import BLOCK_DEPTH, ReadOnlyMemory
 from finn_transforms.rtl.mvau_lut import BUFFER_BLOCK_DEPTH, MvauLut
 from finn_transforms.rtl.pixel_padding import PixelPadding
 from finn_transforms.rtl.pool import Pool
@@ -44,6 +45,7 @@ from finn_transforms.rtl.split import Split
 from finn_transforms.rtl.streams import Stream
 from finn_transforms.rtl.thresholding import Thresholding
 from finn_transforms.rtl.upsample import Upsample
+from finn_transforms.rtl.vvau_lut import VvauLut
 from finn_transforms.rtl.width_converter import WidthConverter
 
 
@@ -52,7 +54,7 @@ class NoCostError(TypeError):
 
 
 def unit_structures(unit: RtlUnit, family: Family = "xcup") -> tuple[Structure, ...]:
-    """Return what a unit is made of.
+    """Return what a unit is made of; thresholds inside a matrix-vector unit are a unit behind it.
 
     Raises:
         NoCostError: its kind is not known.
@@ -63,7 +65,9 @@ def unit_structures(unit: RtlUnit, family: Family = "xcup") -> tuple[Structure, 
             f"unit {unit.name!r}: expected one of {sorted(kind.__name__ for kind in _KINDS)}, found "
             f"{type(unit).__name__}; synthesise it instead (finn_transforms.cost.synthesize)"
         )
-    return (describe(unit, family),)
+    inside = unit.activation if isinstance(unit, MvauLut) else None
+    behind = () if inside is None else (_thresholding(inside, family),)
+    return (describe(unit, family), *behind)
 
 
 def _fifo(unit: Fifo, family: Family) -> Structure:
@@ -115,6 +119,31 @@ def _mvau(unit: MvauLut, family: Family) -> Structure:
         ),
         family,
     )
+
+
+def _vvau(unit: VvauLut, family: Family) -> Structure:
+    return matrix_vector_structure(
+        MatrixVector(
+            pe=unit.pe,
+            simd=unit.simd,
+            synapse_fold=unit.synapse_fold,
+            neuron_fold=unit.neuron_fold,
+            inputs=Factor.of(unit.input_type),
+            weights=Factor.of(unit.weight_type),
+            accumulator_bits=int(unit.accumulator_type.bitwidth()),
+            in_blocks=unit.memory.is_block,
+            content=_content(unit.memory, unit.pe, unit.simd, int(unit.weight_type.bitwidth())),
+            is_depthwise=True,
+        ),
+        family,
+    )
+
+
+def _content(memory: ReadOnlyMemory, pe: int, simd: int, bits: int) -> NDArray[np.int64]:
+    """Return the fields of a memory's words, unsigned, (words, PE, SIMD)."""
+    mask, count = (1 << bits) - 1, pe * simd
+    fields = [[word >> at * bits & mask for at in range(count)] for word in memory.words]
+    return np.array(fields, dtype=np.int64).reshape(-1, pe, simd)
 
 
 def _finn_mvu(unit: FinnMvu, family: Family) -> Structure:
@@ -193,6 +222,7 @@ _KINDS: Final[dict[type[RtlUnit], Callable[[Any, Family], Structure]]] = {
     Pool: _pool,
     Split: _split,
     Upsample: _upsample,
+    VvauLut: _vvau,
     Fifo: _fifo,
     MvauLut: _mvau,
     Thresholding: _thresholding,

@@ -2,48 +2,39 @@
 
 import pytest
 
-from finn_transforms.cost.memory import Memory, ram, rom
+from finn_transforms.cost.memory import Memory, bram18, ram, uram
 
 
 @pytest.mark.parametrize(
-    ("depth", "width", "luts"),
+    ("words", "width", "xc7", "xcup", "banks"),
     [
-        (1, 100, 0),
-        (2, 3, 4),  # one RAM64M or RAM32M
-        (32, 6, 4),  # one RAM32M
-        (33, 6, 8),  # two RAM64M, one bank
-        (64, 16, 24),  # six RAM64M
-        (65, 3, 8 + 3),  # two banks of one RAM64M; a choice of two per bit
-        (184, 4, 24 + 4),  # three banks of two RAM64M
-        (156, 32, 120 + 64),  # five banks of six RAM32M; a choice of five takes two LUTs per bit
+        (1, 1, 4, 8, (1, 1)),  # one RAM32M of 6 bits, one RAM32M16 of 14
+        (32, 14, 12, 8, (1, 1)),
+        (32, 15, 12, 16, (1, 1)),
+        (33, 7, 12, 8, (1, 1)),  # three RAM64M of 3 bits, one RAM64M8 of 7
+        (64, 16, 24, 24, (1, 1)),
+        (65, 3, 8, 16, (2, 2)),
+        (200, 4, 32, 32, (4, 4)),
     ],
 )
-def test_ram_in_luts(depth: int, width: int, luts: int) -> None:
-    assert ram(depth, width, "distributed") == Memory(lut=luts)
-    assert ram(depth, width, "distributed", count=3) == Memory(lut=3 * luts)
-
-
-@pytest.mark.parametrize(("depth", "width", "luts"), [(1, 9, 0), (2, 9, 9), (64, 9, 9), (65, 9, 18), (640, 1, 10)])
-def test_rom_in_luts(depth: int, width: int, luts: int) -> None:
-    assert rom(depth, width, "distributed") == Memory(lut=luts)
-    assert rom(depth, width, "distributed", count=2, luts_per_bit=0.5) == Memory(lut=luts)
+def test_memory_in_luts(words: int, width: int, xc7: int, xcup: int, banks: tuple[int, int]) -> None:
+    assert ram(words, width, family="xc7") == Memory(lut=xc7, banks=banks[0])
+    assert ram(words, width, family="xcup") == Memory(lut=xcup, banks=banks[1])
 
 
 @pytest.mark.parametrize(
-    ("depth", "width", "blocks"),
+    ("words", "width", "blocks"),
     [(512, 36, 1), (513, 36, 2), (1024, 18, 1), (2048, 9, 1), (16384, 1, 1), (16385, 1, 2), (2, 37, 2), (1024, 19, 2)],
 )
-def test_block_memory(depth: int, width: int, blocks: int) -> None:
-    for kind in (ram, rom):
-        assert kind(depth, width, "block", count=2) == Memory(bram18=2 * blocks)
+def test_block_memory(words: int, width: int, blocks: int) -> None:
+    assert bram18(words, width) == blocks
+    assert ram(words, width, in_blocks=True) == Memory(bram18=blocks)
 
 
 def test_ultra_memory() -> None:
-    for kind in (ram, rom):
-        assert kind(4097, 73, "ultra") == Memory(uram=4)
+    assert uram(4096, 72) == 1
+    assert uram(4097, 73) == 4
 
 
-def test_auto_changes_over_where_finn_does() -> None:
-    for kind in (ram, rom):
-        assert kind(128, 8, "auto").lut > 0 == kind(128, 8, "auto").bram18
-        assert kind(129, 8, "auto") == Memory(bram18=1)
+def test_nothing_takes_nothing() -> None:
+    assert ram(0, 8) == ram(8, 0) == Memory()

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 from qonnx.core.datatype import DataType
 
-from finn_transforms.cost import estimate
+from finn_transforms.cost import MODEL, estimate
 from finn_transforms.hw_graph import HwGraph, MvauParams, PaddingParams, ThresholdingParams
 from finn_transforms.report import (
     layer_breakdown,
@@ -88,12 +88,13 @@ def test_operations_and_parameters() -> None:
 def test_the_breakdown_says_which_model_it_is() -> None:
     estimates = [estimate(layer) for layer in GRAPH.layers]
     document = layer_breakdown(GRAPH, estimates)
-    assert document["model"] == "interim-finn-r"
-    assert document["coefficients"]["multiplier"] > 0
+    assert document["model"] == MODEL
+    assert set(document["source"]) >= {"tool", "families", "date", "command"}
     for each in estimates:
-        parts = document["layers"][each.name]
-        assert parts.pop("FF") == each.ff
-        assert parts.pop("LUT") == sum(parts.values()) == each.lut
+        layer = document["layers"][each.name]
+        low, high = layer["LUT_interval"]
+        assert low <= layer["LUT"] == sum(layer["parts"].values()) == sum(layer["used_as"].values()) == each.lut <= high
+        assert (layer["FF"], layer["fmax_class_MHz"]) == (each.ff, each.fmax_class)
 
 
 def test_nothing_is_no_performance() -> None:
