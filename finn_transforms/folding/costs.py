@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from math import lcm
 from typing import NamedTuple
 
 from qonnx.core.datatype import BaseDataType
 
-from finn_transforms.cost import Estimate, estimate, lut_only
-from finn_transforms.cost.dsp import DspBlock
-from finn_transforms.folding.converter import converter_cost
+from finn_transforms.cost import DspBlock, estimate, lut_only
 from finn_transforms.hw_graph import HwLayer
+from finn_transforms.rtl import RtlUnit
+from finn_transforms.rtl.width_converter import WidthConverter
 
 
 class Cost(NamedTuple):
@@ -45,18 +46,26 @@ class CostModel:
         """Return the cost of a layer."""
         nameless = replace(layer, name="")
         if nameless not in self._layers:
-            self._layers[nameless] = self._estimated(nameless)
+            self._layers[nameless] = self._estimated(lut_only(nameless) if self.in_luts else nameless)
         return self._layers[nameless]
 
     def converter(self, data_type: BaseDataType, elements_in: int, elements_out: int) -> Cost:
         """Return the cost of the width converter of a stream, from elements per beat to elements per beat."""
+        if elements_in == elements_out:
+            return Cost()
         key = data_type, elements_in, elements_out
         if key not in self._converters:
-            self._converters[key] = Cost() if elements_in == elements_out else converter_cost(*key)
+            unit = WidthConverter(
+                name="converter",
+                data_type=data_type,
+                elements_in=elements_in,
+                elements_out=elements_out,
+                # How many beats a frame has makes no difference.
+                elements=lcm(elements_in, elements_out),
+            )
+            self._converters[key] = self._estimated(unit)
         return self._converters[key]
 
-    def _estimated(self, layer: HwLayer) -> Cost:
-        if self.in_luts:
-            layer = lut_only(layer)
-        found: Estimate = estimate(layer, dsp=self.dsp)
+    def _estimated(self, params: HwLayer | RtlUnit) -> Cost:
+        found = estimate(params, dsp=self.dsp)
         return Cost(lut=found.lut, blocks=found.dsp + found.bram18 + found.uram, ff=found.ff)
