@@ -42,13 +42,19 @@ class Game:
         taking = np.append(np.unique(np.concatenate(self.takes)), self.steps)
         return taking[np.searchsorted(taking, steps, side="right")]
 
-    def paced(self, cycles: int) -> Times:
-        """Return `waits` so long that a frame takes at most `cycles`, spent evenly between successive outputs."""
+    def passing(self, frames: int, cycles: int | None = None) -> Times:
+        """Return the clock cycles that pass up to each step of some frames, nothing holding the unit up.
+
+        With `cycles`, a frame takes as many: what is to spare lies evenly between successive outputs; a unit that is
+        quicker than its game, since it takes beats while it gives others, plays the same game at its own speed.
+        """
+        waits = self.waits
         repeats = int(self.follows.sum())
-        if not repeats:
-            return self.waits
-        spare = cycles - int(self.waits.sum())
-        return self.waits + self.follows * max(spare // repeats, 0)
+        if cycles is not None and repeats and cycles > waits.sum():
+            waits = waits + self.follows * ((cycles - int(waits.sum())) // repeats)
+        passed = np.cumsum(np.tile(waits, frames))
+        total = int(waits.sum())
+        return passed * cycles // total if cycles is not None and total > cycles else passed
 
 
 def game_of(unit: RtlUnit) -> Game:
@@ -135,45 +141,25 @@ class Played:
     given: tuple[Times, ...]
 
 
-def play(game: Game, waits: Times, arrivals: Sequence[Times]) -> Played:
+def play(game: Game, arrivals: Sequence[Times], cycles: int | None = None) -> Played:
     """Play some frames as early as possible.
 
     Args:
         game: the steps of the unit.
-        waits: clock cycles in front of each step of a frame.
         arrivals: per input the cycle in which each beat is there, (frames * beats,).
+        cycles: what a frame takes, see `Game.passing`.
     """
     frames = len(arrivals[0]) // len(game.takes[0])
     earliest = np.zeros(frames * game.steps, dtype=np.int64)
     takes = _tiled(game.takes, game.steps, frames)
     for steps, times in zip(takes, arrivals, strict=True):
         earliest[steps] = np.maximum(earliest[steps], times)
-    passed = np.cumsum(np.tile(waits, frames))
+    passed = game.passing(frames, cycles)
     times = passed + np.maximum.accumulate(earliest - passed)
     return Played(
         taken=tuple(times[steps] for steps in takes),
         given=tuple(times[steps] for steps in _tiled(game.gives, game.steps, frames)),
     )
-
-
-def play_ahead(game: Game, arrivals: Sequence[Times]) -> Played:
-    """Play some frames with a unit that takes a beat per cycle while it gives one: it has memory of its own."""
-    frames = len(arrivals[0]) // len(game.takes[0])
-    takes = _tiled(game.takes, game.steps, frames)
-    reached = np.zeros(frames * game.steps, dtype=np.int64)
-    for steps, times in zip(takes, arrivals, strict=True):
-        reached[steps] = np.maximum(reached[steps], times)
-    steps = np.unique(np.concatenate(takes))
-    reached[steps] = _one_per_cycle(reached[steps])
-    reached = np.maximum.accumulate(reached)
-    taken = tuple(reached[each] for each in takes)
-    given = tuple(_one_per_cycle(reached[each]) for each in _tiled(game.gives, game.steps, frames))
-    return Played(taken=taken, given=given)
-
-
-def _one_per_cycle(earliest: Times) -> Times:
-    places = np.arange(len(earliest))
-    return np.maximum.accumulate(earliest - places) + places
 
 
 def _tiled(each: Sequence[Times], count: int, frames: int) -> list[Times]:

@@ -50,62 +50,72 @@ def _stream(name: str, beats: int) -> Stream:
 
 
 def runs_through(network: Network, room: Sequence[int], seed: int, frames: int = 2) -> bool:
-    """Execute the token game in random order with so much room per link; tell whether all frames leave.
-
-    Units as bad as allowed: a unit goes on only when what it gave has been taken over by a FIFO with room or by its
-    reader, and until then keeps what it took in the link in front of it.
-    """
+    """Execute the token game in random order with so much room per link; tell whether all frames leave."""
+    game = _Execution(network, room, frames)
     chooser = random.Random(seed)
-    steps = [_steps(unit) * frames for unit in network.units]
-    at = [0] * len(steps)
-    given, released = [0] * len(network.links), [0] * len(network.links)
-    pending: list[list[int]] = [[] for _ in steps]  # links whose first beat the unit keeps
-    total = [frames * network.stream_of(link).beats for link in network.links]
-    to = {link.target: number for number, link in enumerate(network.links)}
-    out = {link.source: number for number, link in enumerate(network.links)}
-    for number, link in enumerate(network.links):
-        if link.source.unit == OUTSIDE:
-            given[number] = total[number]
+    order = list(range(len(network.units)))
+    moving = True
+    while moving:
+        chooser.shuffle(order)
+        moving = any(game.move(unit) for unit in order)
+    return game.is_done()
 
-    def settled(unit: int) -> bool:
-        links = [out[Port(unit=unit, stream=port)] for port in range(len(network.units[unit].outputs))]
-        return all(
-            network.links[each].target.unit == OUTSIDE or given[each] - released[each] <= room[each] for each in links
-        )
 
-    def move(unit: int) -> bool:
+class _Execution:
+    """Units as bad as allowed.
+
+    A unit goes on only when what it gave has been taken over by a FIFO with room or by its reader, and until then keeps
+    what it took in the link in front of it.
+    """
+
+    def __init__(self, network: Network, room: Sequence[int], frames: int) -> None:
+        self.network, self.room = network, room
+        self.steps = [_steps(unit) * frames for unit in network.units]
+        self.at = [0] * len(self.steps)
+        self.kept: list[list[int]] = [[] for _ in self.steps]  # links whose first beat the unit keeps
+        self.released = [0] * len(network.links)
+        self.given = [
+            frames * network.stream_of(link).beats if link.source.unit == OUTSIDE else 0 for link in network.links
+        ]
+        self.link_from = {link.source: number for number, link in enumerate(network.links)}
+
+    def is_done(self) -> bool:
+        return all(at == len(steps) for at, steps in zip(self.at, self.steps, strict=True))
+
+    def move(self, unit: int) -> bool:
         """Take one step; return whether anything happened."""
-        if at[unit] == len(steps[unit]) and not pending[unit]:
-            return False
-        kind, ports = steps[unit][at[unit]] if at[unit] < len(steps[unit]) else ("take", ())
+        ends = self.at[unit] == len(self.steps[unit])
+        kind, ports = ("end", ()) if ends else self.steps[unit][self.at[unit]]
         if kind == "give":
-            link = out[Port(unit=unit, stream=ports[0])]
-            behind = network.links[link].target.unit != OUTSIDE and given[link] - released[link] > room[link]
-            if behind:
-                return False
-            given[link] += 1
-            at[unit] += 1
-            return True
-        if not settled(unit):
+            return self._give(unit, ports[0])
+        if not all(self._has_room(unit, port) for port in range(len(self.network.units[unit].outputs))):
             return False
-        if pending[unit]:
-            for link in pending[unit]:
-                released[link] += 1
-            pending[unit].clear()
+        if self.kept[unit]:
+            for link in self.kept[unit]:
+                self.released[link] += 1
+            self.kept[unit].clear()
             return True
-        links = [to[Port(unit=unit, stream=port)] for port in ports]
-        if not links or any(given[link] <= released[link] for link in links):
+        return kind == "take" and self._take(unit, ports)
+
+    def _has_room(self, unit: int, port: int) -> bool:
+        link = self.link_from[Port(unit=unit, stream=port)]
+        is_outside = self.network.links[link].target.unit == OUTSIDE
+        return is_outside or self.given[link] - self.released[link] <= self.room[link]
+
+    def _give(self, unit: int, port: int) -> bool:
+        if not self._has_room(unit, port):
             return False
-        pending[unit].extend(links)
-        at[unit] += 1
+        self.given[self.link_from[Port(unit=unit, stream=port)]] += 1
+        self.at[unit] += 1
         return True
 
-    while True:
-        order = list(range(len(steps)))
-        chooser.shuffle(order)
-        if not any(move(unit) for unit in order):
-            break
-    return all(at[unit] == len(steps[unit]) for unit in range(len(steps)))
+    def _take(self, unit: int, ports: tuple[int, ...]) -> bool:
+        links = [self.network.link_to[Port(unit=unit, stream=port)] for port in ports]
+        if any(self.given[link] <= self.released[link] for link in links):
+            return False
+        self.kept[unit].extend(links)
+        self.at[unit] += 1
+        return True
 
 
 def _steps(unit: RtlUnit) -> list[tuple[str, tuple[int, ...]]]:
