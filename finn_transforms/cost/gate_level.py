@@ -22,6 +22,19 @@ from finn_transforms.sim.cache import cache_folder, kept_folder
 
 _INSTANCE = re.compile(r"^  (?:\(\*.*\*\)\s*)?([A-Z][A-Z0-9_]*) (?:#\(|\\|[A-Za-z_])", re.MULTILINE)
 
+_STYLE = (
+    "DECLFILENAME",
+    "GENUNNAMED",
+    "PINCONNECTEMPTY",
+    "PINMISSING",
+    "PROCASSINIT",
+    "UNOPTFLAT",
+    "UNUSEDPARAM",
+    "UNUSEDSIGNAL",
+    "WIDTHEXPAND",
+    "WIDTHTRUNC",
+)
+_AFTERWARDS = "".join(f"/* verilator lint_on {rule} */\n" for rule in _STYLE)
 _BEHAVES = re.compile(r"\b(?:assign|always|initial)\b")
 
 
@@ -35,7 +48,6 @@ class GateLevel(RtlUnit):
         unit: What was synthesised.
         netlist: Its netlist as Verilog.
         name: Name of the top module, the unit's.
-        foreign: Source files whose style is not ours.
     """
 
     unit: RtlUnit
@@ -44,11 +56,6 @@ class GateLevel(RtlUnit):
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "name", self.unit.name)
-
-    @property
-    def foreign(self) -> tuple[str, ...]:
-        """Files that Verilator may warn about: all of them."""
-        return tuple(self.sources())
 
     @property
     def inputs(self) -> tuple[Stream, ...]:
@@ -68,7 +75,7 @@ class GateLevel(RtlUnit):
         """Return the netlist, and one file per kind of primitive in it."""
         kinds = sorted(set(_INSTANCE.findall(self.netlist)))
         models = _models()
-        return {f"{self.name}_gates.v": self.netlist, **{f"gates/{kind}.v": models[kind] for kind in kinds}}
+        return {f"{self.name}_gates.v": _quiet(self.netlist), **{f"gates/{kind}.v": models[kind] for kind in kinds}}
 
     def cycles(self) -> int:
         """Return the cycles of the unit."""
@@ -184,10 +191,10 @@ def _models() -> dict[str, str]:
     library = Path(package.origin).parent / "share" / "xilinx" / "cells_sim.v"
     text = re.sub(r"\bspecify\b.*?\bendspecify\b", "", library.read_text(encoding="utf-8"), flags=re.DOTALL)
     modules = re.findall(r"^module (\w+)\b(.*?)^endmodule", text, re.MULTILINE | re.DOTALL)
-    return {name: _quiet(f"module {name}{body}endmodule\n") for name, body in modules if _BEHAVES.search(body)}
+    models = {name: f"module {name}{body}endmodule\n" for name, body in modules if _BEHAVES.search(body)}
+    return {name: _quiet(re.sub(r"\binitial (\w+) <= ", r"initial \1 = ", text)) for name, text in models.items()}
 
 
-def _quiet(model: str) -> str:
-    """Return a model in a style that Verilator takes: blocking initial values, and carry chains bit by bit."""
-    blocking = re.sub(r"\binitial (\w+) <= ", r"initial \1 = ", model)
-    return f"/* verilator lint_off UNOPTFLAT */\n{blocking}/* verilator lint_on UNOPTFLAT */\n"
+def _quiet(text: str) -> str:
+    """Return a netlist or a model such that Verilator takes it: what it warns about is style that is not ours."""
+    return "".join(f"/* verilator lint_off {rule} */\n" for rule in _STYLE) + text + _AFTERWARDS
