@@ -118,6 +118,8 @@ def tree_adders(found: Adders, operands: int, largest: int, out_bits: int, prefi
 def combining_adders(operands: Sequence[tuple[int, int]], out_bits: int) -> tuple[Adders, list[tuple[int, int]]]:
     """Return the adders that reduce shifted operands to two (``bfx_shift_tree``), and what is left.
 
+    Names: ``combine``, and ``combine_again`` where sums of different lengths meet, whose carries pack worse.
+
     Args:
         operands: width and shift of each.
         out_bits: P.
@@ -132,7 +134,8 @@ def combining_adders(operands: Sequence[tuple[int, int]], out_bits: int) -> tupl
             shift = group[0][1]
             most = sum(((1 << width) - 1) << (at - shift) for width, at in group)
             room = out_bits - shift
-            found.add("combine", most.bit_length(), room, passed=group[1][1] - shift)
+            name = "combine_again" if found.levels else "combine"
+            found.add(name, most.bit_length(), room, passed=group[1][1] - shift)
             following.append((min(most.bit_length(), room), shift))
         for width, at in rest[3 * threes :]:
             found.registers += width

@@ -26,10 +26,13 @@ from finn_transforms.cost.timing import Family
 MVAU: Final = "mvau"
 VVAU: Final = "vvau"
 
+_SHALLOW: Final = 4
+
 _PARTS: Final[dict[str, Part]] = {
     "leaf": "multipliers",
     "count": "multipliers",
     "combine": "multipliers",
+    "combine_again": "multipliers",
     "three": "adder_tree",
     "two": "adder_tree",
 }
@@ -96,11 +99,19 @@ class MatrixVector:
         return self.synapse_fold * self.neuron_fold
 
     @property
-    def has_offset(self) -> bool:
-        """Whether the sum of the planes is off by a constant: one of the factors, or its sign, is inverted."""
-        if self.weights.is_sign or self.inputs.is_sign:
-            return self.weights.is_sign != self.inputs.is_sign
-        return self.weights.is_signed or self.inputs.is_signed
+    def offset(self) -> int:
+        """What the sum of the planes of a cycle is off by: inverted highest bits and complements are constants."""
+        dot, both = self.dot, self.weights.is_sign and self.inputs.is_sign
+        selecting, given = (self.inputs, self.weights) if self.selects_input else (self.weights, self.inputs)
+        value_is_signed = not both and (self.inputs.is_sign or given.is_signed)
+        found = self.simd if self.inputs.is_sign and not both else 0
+        for plane in range(dot.planes):
+            excess = self.simd << (dot.value_bits - 1 + dot.scale + plane) if value_is_signed else 0
+            if selecting.is_signed and plane == dot.planes - 1:
+                found += excess - (((1 << dot.plane_bits) - 1) << (dot.scale + plane))
+            else:
+                found -= excess
+        return found - ((1 << dot.shared_bits) - 1 if dot.shared_bits else 0)
 
     @property
     def stored(self) -> bool:
@@ -159,18 +170,21 @@ def matrix_vector_structure(unit: MatrixVector, family: Family = "xcup") -> Stru
     adders.merge(dot_adders(dot), unit.pe)
     shared = _shared(unit, dot)
     adders.merge(shared, unit.pe if unit.is_depthwise else 1)
-    _, rest = combining_adders(dot.operands, dot.accumulator_bits)
-    if unit.synapse_fold > 1:
-        last = "accumulate"
-    else:
-        last = f"once_{max(1, len(rest))}" if len(rest) > 1 or unit.has_offset else "once_0"
     kept = _kept(unit, family)
-    terms = [Term(name, bits, _PARTS[name.removeprefix("shared_")]) for name, bits in adders.bits.items()]
-    terms.append(Term(last, unit.pe * unit.accumulator_bits, "accumulator"))
-    if unit.simd == 1:
+    terms = [Term(*_named(name, bits, unit)) for name, bits in adders.bits.items()]
+    terms += _accumulators(unit, dot)
+    if unit.simd == 1 and dot.kept_planes == 2:
+        # Products that no adder takes in.
         terms.append(Term("single", unit.pe * dot.kept_planes * dot.value_bits, "multipliers"))
+    if unit.simd <= (3 if dot.value_bits == 1 else 2) and dot.kept_planes > 1:
+        # The adders of planes follow those of terms at once.
+        terms.append(Term("no_tree", unit.pe * dot.value_bits, "multipliers"))
+    terms += [Term("pe", unit.pe, "control"), Term("plane", unit.pe * dot.kept_planes, "adder_tree")]
     if unit.stored and not (unit.in_blocks or unit.in_uram):
         terms.append(Term(_rom_name(unit.words), _rom(unit), "weights"))
+        if unit.words <= _SHALLOW:
+            # So few different columns that synthesis builds some of them anew where they are used.
+            terms.append(Term("rom_shallow", unit.word_bits, "weights"))
     terms += [*_feed(unit), *memory_terms(kept, unit.input_bits)]
     levels = dot_adders(dot).levels
     stored_bits = unit.words * unit.word_bits if unit.stored and (unit.in_blocks or unit.in_uram) else 0
@@ -196,6 +210,37 @@ def matrix_vector_structure(unit: MatrixVector, family: Family = "xcup") -> Stru
         uram=uram(unit.words, unit.word_bits) if unit.stored and unit.in_uram else 0,
         stored_bits=stored_bits + (unit.synapse_fold * unit.input_bits if kept.bram18 else 0),
     )
+
+
+def _named(name: str, bits: int, unit: MatrixVector) -> tuple[str, int, Part]:
+    """Return constant, amount and part of some adders; terms that are inverted by an input's sign have their own."""
+    plain = name.removeprefix("shared_")
+    constant = f"{name}_sign" if unit.inputs.is_sign and name in ("leaf", "count") else name
+    return constant, bits, _PARTS[plain]
+
+
+def _accumulators(unit: MatrixVector, dot: DotShape) -> list[Term]:
+    """Return the terms behind the planes: the last adders, whose start is a constant where nothing is accumulated."""
+    combining, rest = combining_adders(dot.operands, dot.accumulator_bits)
+    p = dot.accumulator_bits
+    overlap = max(0, min(width + shift for width, shift in rest) - rest[1][1]) if len(rest) > 1 else 0
+    if unit.synapse_fold == 1:
+        # Bits below the second lowest operand pass by.
+        starts = sorted(shift for _, shift in rest) + ([_trailing_zeros(unit.offset % (1 << p))] if unit.offset else [])
+        bits = p - sorted(starts)[1] if len(starts) > 1 else 0
+        return [Term(f"once_{len(rest)}", unit.pe * max(0, bits), "accumulator")]
+    terms = [Term("accumulate", unit.pe * p, "accumulator")]
+    if combining.levels:
+        is_negative = (unit.inputs if unit.selects_input else unit.weights).is_signed
+        terms += [
+            Term("late", unit.pe * overlap, "accumulator"),
+            Term("late_sign", unit.pe * dot.bits_of_plane(dot.kept_planes - 1) * is_negative, "accumulator"),
+        ]
+    return terms
+
+
+def _trailing_zeros(number: int) -> int:
+    return (number & -number).bit_length() - 1 if number else 64
 
 
 def _shared(unit: MatrixVector, dot: DotShape) -> Adders:
@@ -231,6 +276,7 @@ def _feed(unit: MatrixVector) -> list[Term]:
         name = "feed_once" if beats > 1 else "feed_straight"
     else:
         name = "feed_held" if beats == 1 else "feed_kept"
-    places = [] if beats == 1 or is_power_of_two(beats) else counter(beats)
+    # Two counters of the same size become one.
+    places = [] if repeats == 1 or beats == 1 or is_power_of_two(beats) else counter(beats)
     groups = counter(unit.words) if unit.is_depthwise and unit.neuron_fold > 1 else []
     return [Term(name, 1, "control"), *counter(beats * repeats), *places, *groups]
