@@ -52,7 +52,7 @@ def rtl_command(
         _fail(str(error))
     fifos = [unit for unit in document["units"] if "depth" in unit]
     cycles = document["cycles"]
-    Console().print(
+    Console(soft_wrap=True).print(
         f"{len(stitched.layers)} layers, {len(fifos)} FIFOs for {sum(unit['depth'] for unit in fifos)} beats; "
         f"{cycles['interval']} cycles per frame, first output after about {cycles['first_output']}\n"
         f"Written: {folder}/{top}.sv and {len(document['files']) - 1} more files, manifest.json",

@@ -15,7 +15,6 @@ def manifest(stitched: Stitched) -> dict[str, Any]:
     network = stitched.network
     layer_at = {place: layer for layer, place in stitched.layers.items()}
     timing = expected(network)
-    needed = dict(stitched.depths)
     return {
         "top": network.name,
         "files": sorted(network.sources()),
@@ -43,9 +42,11 @@ def manifest(stitched: Stitched) -> dict[str, Any]:
             {"from": _end(stitched, link.source), "to": _end(stitched, link.target), "value": link.label}
             for link in network.links
         ],
-        "depths": {
-            label: {"no_deadlock": depth.safe, "full_throughput": depth.fast} for label, depth in needed.items()
-        },
+        "depths": [
+            {"value": label, "no_deadlock": depth.safe, "full_throughput": depth.fast}
+            for label, depth in stitched.depths
+            if depth.beats
+        ],
     }
 
 
