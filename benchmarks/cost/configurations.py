@@ -27,6 +27,8 @@ from finn_transforms.rtl.width_converter import WidthConverter
 
 SMALL = (1, 2, 3, 4, 6, 8, 12, 16)
 LARGE = (24, 32, 48, 64)
+_LEAST_UNROLLED = 6
+"""Inputs of a layer with constant weights; below that it is a handful of LUTs."""
 
 
 def unsigned(bits: int) -> BaseDataType:
@@ -128,7 +130,10 @@ def mvau(draw: Draw) -> MvauLut:
 
 def mvau_constant(draw: Draw) -> MvauLut:
     """One word of weights: products by constants."""
-    return replace(_mvau(draw, (1, 1), streamed=False), weight_source="constant")
+    while True:
+        unit = replace(_mvau(draw, (1, 1), streamed=False), weight_source="constant")
+        if unit.mw >= _LEAST_UNROLLED and unit.mh > 1:
+            return unit
 
 
 def _mvau(draw: Draw, folds: tuple[int, int], *, streamed: bool) -> MvauLut:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass, fields, is_dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -35,7 +36,20 @@ from finn_transforms.cost.utilization import Utilization
 
 COEFFICIENTS = Path(__file__).resolve().parents[2] / "finn_transforms" / "cost" / "coefficients.json"
 COVERAGE = 0.97
-TRUST = 3e-3
+"""Share of the held-out configurations that an interval is made to hold."""
+
+RELATIVES = {"vvau": "mvau"}
+
+# Where a LUT per unit is far from what the hardware description suggests: what a controller takes as a whole.
+EXPECTED = {
+    "control": 20.0, "element_bit": 5.5, "address_bit": 5.0, "padding": 10.0, "feed_kept": 10.0, "feed_once": 8.0,
+    "feed_held": 8.0, "feed_straight": 6.0, "handshake": 5.0, "handshake_stream": 4.0, "handshake_constant": 2.0,
+    "unit": 5.0, "pool": 4.0, "global_sum": 5.0, "upsample": 10.0, "pixel_padding": 4.0, "concat": 4.0, "split": 3.0,
+    "shift_handshake": 5.0,
+}  # fmt: skip
+TRUST = 2e-3
+"""Trust in what is expected of a constant, where there are more than a few of them."""
+FEW = 8
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,7 +74,8 @@ def main(
     figures: dict[str, Any] = {}
     for kind in kinds.split(","):
         measured = measure(sweep(kind), cache, 0 if stored else jobs, dsp=SAMPLERS[kind].dsp)
-        entry = fitted(measured)
+        relative = document["kinds"].get(RELATIVES.get(kind, ""), {}).get("luts", {})
+        entry = fitted(measured, {name: max(0.05, value) for name, value in relative.items()})
         document["kinds"][kind] = entry
         figures[kind] = {"error": entry["error"], "configurations": [row(each, entry) for each in measured]}
         list_worst(measured, entry, worst)
@@ -102,10 +117,15 @@ def _measured(configurations: list[Configuration], truths: dict[int, Utilization
     ]
 
 
-def fitted(measured: list[Measured]) -> dict[str, Any]:
-    """Return the entry of ``coefficients.json`` of one kind."""
+def fitted(measured: list[Measured], relative: Mapping[str, float]) -> dict[str, Any]:
+    """Return the entry of ``coefficients.json`` of one kind.
+
+    Args:
+        measured: its sweep.
+        relative: constants of the kind that it shares its adders with, as what is expected of its own.
+    """
     ours = [each for each in measured if each.configuration.part == "fit"]
-    luts = _fit([_lut_observation(each) for each in ours])
+    luts = _fit([_lut_observation(each) for each in ours], {**EXPECTED, **relative})
     ff = _fit([Observation(each.structure.ff, each.truth.ff) for each in ours if each.truth.ff])
     delay = {
         family: _fit(
@@ -124,9 +144,14 @@ def fitted(measured: list[Measured]) -> dict[str, Any]:
     return entry
 
 
-def _fit(observations: list[Observation]) -> dict[str, float]:
+def _fit(observations: list[Observation], expected: Mapping[str, float] | None = None) -> dict[str, float]:
+    """Fit constants; what is expected of one is 1 unless it is said, a LUT, a flip-flop or a nanosecond."""
     names = sorted({name for each in observations for name in each.amounts})
-    constants = fit(observations, dict.fromkeys(names, 1.0), trust=TRUST)
+    constants = fit(
+        observations,
+        {name: (expected or {}).get(name, 1.0) for name in names},
+        trust=TRUST if len(names) > FEW else TRUST / 20,
+    )
     return {name: float(f"{value:.5g}") for name, value in constants.items()}
 
 

@@ -21,6 +21,11 @@ MAX_POOL: Final = "max_pool"
 SUM_POOL: Final = "sum_pool"
 GLOBAL_SUM: Final = "global_sum"
 
+_BITS_IN_LUTS: Final = 4
+
+# Rows of constants that the LUTs of an adder take in, with two bits of address.
+_ROWS_IN_ADDER: Final = 4
+
 
 @dataclass(frozen=True, kw_only=True)
 class Operands:
@@ -51,8 +56,8 @@ def elementwise_structure(operands: Operands) -> Structure:
     """Return the structure of an element-wise unit: an adder or a multiplier per element, constants in a table.
 
     Constants, ``*_constant`` where one operand is a single known number: ``add_bit`` and ``sub_bit`` per bit of a
-    sum, ``product`` per bit of an adder of two rows of a product, ``product_sum`` of one that adds such sums;
-    ``table`` per LUT of constants.
+    sum, ``add_element`` and ``sub_element`` per element, ``product_*`` per bit of an adder of two rows of a product,
+    ``product_sum_*`` of one that adds such sums, ``table`` per LUT of constants.
     """
     elements, left, right = operands.elements, operands.left_bits, operands.right_bits
     is_known = operands.rows == 1
@@ -60,17 +65,16 @@ def elementwise_structure(operands: Operands) -> Structure:
     terms = [Term(f"handshake_{'constant' if operands.rows else 'stream'}", 1, "control"), *counter(operands.rows)]
     if operands.operation == "mul":
         bits = min(operands.out_bits, left + right)
-        rows, sums = _product_adders(max(left, right), min(left, right))
-        terms += [
-            Term(f"product_{name}", elements * rows, "multipliers"),
-            Term(f"product_sum_{name}", elements * sums, "multipliers"),
-        ]
+        terms += _products(operands, bits)
         kind = PRODUCT
     else:
         bits = min(operands.out_bits, max(left, right) + 2)
-        terms.append(Term(f"{operands.operation}_bit_{name}", elements * bits, "accumulator"))
+        terms += [
+            Term(f"{operands.operation}_bit_{name}", elements * bits, "accumulator"),
+            Term(f"{operands.operation}_element", elements, "accumulator"),
+        ]
         kind = ADDITION
-    if operands.rows > 1:
+    if operands.rows > _ROWS_IN_ADDER:
         width = elements * operands.constant_bits
         content = operands.content
         table = random_rom_luts(operands.rows, width) if content is None else rom_luts(content)
@@ -88,6 +92,24 @@ def elementwise_structure(operands: Operands) -> Structure:
     )
 
 
+def _products(operands: Operands, bits: int) -> list[Term]:
+    wide, narrow = max(operands.left_bits, operands.right_bits), min(operands.left_bits, operands.right_bits)
+    if operands.rows == 1:
+        # One addend per bit of a constant that is set, the first of which takes nothing.
+        if operands.content is None:
+            additions = operands.elements * (operands.constant_bits / 2 - 1)
+        else:
+            per_element = operands.content.reshape(operands.elements, -1).sum(axis=1)
+            additions = float(np.maximum(per_element - 1, 0).sum())
+        return [Term("product_constant", max(0.0, additions) * (bits - operands.constant_bits), "multipliers")]
+    rows, sums = _product_adders(wide, narrow)
+    suffix = "table" if operands.rows else "stream"
+    return [
+        Term(f"product_{suffix}", operands.elements * rows, "multipliers"),
+        Term(f"product_sum_{suffix}", operands.elements * sums, "multipliers"),
+    ]
+
+
 def _product_adders(wide: int, narrow: int) -> tuple[int, int]:
     """Return the bits of the adders of two rows of a product, and of those behind them (``bfx_product.sv``)."""
     if narrow <= 2:
@@ -97,25 +119,39 @@ def _product_adders(wide: int, narrow: int) -> tuple[int, int]:
     return low_rows + high_rows, low_sums + high_sums + wide + narrow - low
 
 
-def pool_structure(elements: int, kernel: int, in_bits: int, sum_bits: int, *, is_maximum: bool) -> Structure:
-    """Return the structure of a pool whose running result is its output register.
+def maximum_structure(elements: int, kernel: int, bits: int, *, is_signed: bool) -> Structure:
+    """Return the structure of a pool whose running maximum is its output register.
+
+    Up to four bits are compared in LUTs, more in a carry chain.
 
     Args:
         elements: channels per cycle.
         kernel: beats of a window.
-        in_bits: bits of an input.
+        bits: bits of an input.
+        is_signed: whether inputs are two's complement.
+    """
+    if bits <= _BITS_IN_LUTS:
+        comparison = Term(f"compare_{bits}{'s' if is_signed else ''}", elements, "comparators")
+    else:
+        comparison = Term("compare_bit", elements * bits, "comparators")
+    return Structure(
+        kind=MAX_POOL,
+        terms=(Term("pool", 1, "control"), *counter(kernel), comparison, Term("load", elements, "control")),
+        ff={"bit": elements * bits, "unit": 1, "counter": bits_of(kernel)},
+        delay={"unit": 1, "bit": bits, "readers": bits_of(elements + 1)},
+    )  # fmt: skip
+
+
+def pool_structure(elements: int, kernel: int, sum_bits: int) -> Structure:
+    """Return the structure of a pool whose running sum is its output register.
+
+    Args:
+        elements: channels per cycle.
+        kernel: beats of a window.
         sum_bits: bits of the running sum.
-        is_maximum: a maximum, else a sum.
     """
     common = [Term("pool", 1, "control"), *counter(kernel)]
     state = {"unit": 1, "counter": bits_of(kernel)}
-    if is_maximum:
-        terms = [Term("compare_bit", elements * in_bits, "comparators"), Term("load", elements, "control")]
-        ff = {"bit": elements * in_bits, **state}
-        return Structure(
-            kind=MAX_POOL, terms=(*common, *terms), ff=ff,
-            delay={"unit": 1, "bit": in_bits, "readers": bits_of(elements + 1)},
-        )  # fmt: skip
     sums = Term("sum_bit", elements * sum_bits, "accumulator")
     return Structure(
         kind=SUM_POOL, terms=(*common, sums), ff={"bit": elements * sum_bits, **state},

@@ -16,7 +16,8 @@ def constant_matrix_structure(matrix: ConstantMatrix, channels: int | None = Non
     """Return the structure of products by constants: zeros take nothing, powers of two and pairs of inputs are shared.
 
     Constants, per bit of an adder: ``pair`` for the sum or difference of two inputs, ``three`` and ``two`` in the trees
-    of planes, ``combine`` for their shifted sums, ``last`` behind them; ``unit`` per unit.
+    of planes, ``combine``, ``combine_again`` and ``combine_gap`` for their shifted sums (see `dot_product`), ``last``
+    behind them; ``unit`` per unit.
 
     Args:
         matrix: the constants.
@@ -48,6 +49,8 @@ def constant_matrix_structure(matrix: ConstantMatrix, channels: int | None = Non
     terms = [
         Term("pair", adders.bits["pair"], "multipliers"),
         Term("combine", times * adders.bits["combine"], "multipliers"),
+        Term("combine_again", times * adders.bits["combine_again"], "multipliers"),
+        Term("combine_gap", times * adders.bits["combine_gap"], "multipliers"),
         Term("three", times * adders.bits["three"], "adder_tree"),
         Term("two", times * adders.bits["two"], "adder_tree"),
         Term("last", times * last, "accumulator"),

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -118,7 +119,8 @@ def tree_adders(found: Adders, operands: int, largest: int, out_bits: int, prefi
 def combining_adders(operands: Sequence[tuple[int, int]], out_bits: int) -> tuple[Adders, list[tuple[int, int]]]:
     """Return the adders that reduce shifted operands to two (``bfx_shift_tree``), and what is left.
 
-    Names: ``combine``, and ``combine_again`` where sums of different lengths meet, whose carries pack worse.
+    Names: ``combine``, and ``combine_again`` where sums of different lengths meet; ``combine_gap`` for bits of adders
+    whose operands are more than one place apart, on top: their carries pack worse.
 
     Args:
         operands: width and shift of each.
@@ -136,7 +138,10 @@ def combining_adders(operands: Sequence[tuple[int, int]], out_bits: int) -> tupl
             room = out_bits - shift
             name = "combine_again" if found.levels else "combine"
             found.add(name, most.bit_length(), room, passed=group[1][1] - shift)
-            following.append((min(most.bit_length(), room), shift))
+            bits = min(most.bit_length(), room)
+            if any(high[1] - low[1] > 1 for low, high in pairwise(group)):
+                found.bits["combine_gap"] += max(0, bits - (group[2][1] - shift))
+            following.append((bits, shift))
         for width, at in rest[3 * threes :]:
             found.registers += width
             following.append((width, at))

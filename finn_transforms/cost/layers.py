@@ -8,7 +8,13 @@ from typing import Any, Final, Literal
 
 import numpy as np
 
-from finn_transforms.cost.arithmetic import Operands, elementwise_structure, global_sum_structure, pool_structure
+from finn_transforms.cost.arithmetic import (
+    Operands,
+    elementwise_structure,
+    global_sum_structure,
+    maximum_structure,
+    pool_structure,
+)
 from finn_transforms.cost.constant_matrix import constant_matrix_structure
 from finn_transforms.cost.dsp import DspBlock
 from finn_transforms.cost.finn_mvu import finn_mvu_structure
@@ -160,9 +166,9 @@ def _thresholding(layer: ThresholdingParams) -> Structure:
 
 def _pool(layer: PoolParams) -> Structure:
     bits, kernel = int(layer.input_type.bitwidth()), prod(layer.kernel)
-    return pool_structure(
-        layer.pe, kernel, bits, layer.accumulator_bits or bits + bits_of(kernel), is_maximum=layer.function == "MaxPool"
-    )
+    if layer.function == "MaxPool":
+        return maximum_structure(layer.pe, kernel, bits, is_signed=bool(layer.input_type.signed()))
+    return pool_structure(layer.pe, kernel, layer.accumulator_bits or bits + bits_of(kernel))
 
 
 def _bits(layer: StreamParams) -> int:

@@ -33,6 +33,7 @@ _PARTS: Final[dict[str, Part]] = {
     "count": "multipliers",
     "combine": "multipliers",
     "combine_again": "multipliers",
+    "combine_gap": "multipliers",
     "three": "adder_tree",
     "two": "adder_tree",
 }

@@ -98,13 +98,13 @@ def width_converter_structure(width_in: int, width_out: int, common: int) -> Str
 
 def duplicate_structure(width: int, copies: int) -> Structure:
     """Return the structure of copies of a stream: one register, a valid bit per copy."""
+    if copies == 2:
+        terms = [Term("two_copies", 1, "control")]
+    else:
+        terms = [Term("copy", copies, "control"), Term("all_taken", max(0, copies - 4), "control")]
     return Structure(
         kind=DUPLICATE,
-        terms=(
-            Term("duplicate", 1, "control"),
-            Term("copy", copies, "control"),
-            Term("all_taken", -(-(2 * copies - 1) // 5), "control"),
-        ),
+        terms=tuple(terms),
         ff={"bit": width, "copy": copies},
         delay={"duplicate": 1, "copies": bits_of(copies)},
     )

@@ -9,7 +9,13 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from finn_transforms.cost.arithmetic import Operands, elementwise_structure, global_sum_structure, pool_structure
+from finn_transforms.cost.arithmetic import (
+    Operands,
+    elementwise_structure,
+    global_sum_structure,
+    maximum_structure,
+    pool_structure,
+)
 from finn_transforms.cost.constant_matrix import constant_matrix_structure
 from finn_transforms.cost.dsp import DspBlock
 from finn_transforms.cost.finn_mvu import finn_mvu_structure
@@ -183,9 +189,10 @@ def _elementwise(unit: Elementwise, family: Family) -> Structure:  # noqa: ARG00
 
 
 def _pool(unit: Pool, family: Family) -> Structure:  # noqa: ARG001
-    is_maximum = unit.function == "MaxPool"
-    bits = int(unit.input_type.bitwidth())
-    return pool_structure(unit.pe, unit.size, bits, unit.sum_bits, is_maximum=is_maximum)
+    if unit.function != "MaxPool":
+        return pool_structure(unit.pe, unit.size, unit.sum_bits)
+    bits, is_signed = int(unit.input_type.bitwidth()), bool(unit.input_type.signed())
+    return maximum_structure(unit.pe, unit.size, bits, is_signed=is_signed)
 
 
 def _global_sum(unit: GlobalSum, family: Family) -> Structure:
