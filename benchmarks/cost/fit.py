@@ -22,6 +22,7 @@ from rich.table import Table
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from benchmarks.cost.configurations import SAMPLERS, sweep
+from benchmarks.cost.finn_estimates import finn_estimates
 from benchmarks.cost.sampling import PARTS, Configuration
 from benchmarks.recording import RESULTS, record
 from finn_transforms.cost.coefficients import MODEL
@@ -32,6 +33,7 @@ from finn_transforms.cost.synthesize import synthesis_tool
 from finn_transforms.cost.synthesize_all import synthesize_all
 from finn_transforms.cost.terms import amounts, lut_count
 from finn_transforms.cost.units import unit_structures
+from finn_transforms.cost.timing import Family
 from finn_transforms.cost.utilization import Utilization
 
 COEFFICIENTS = Path(__file__).resolve().parents[2] / "finn_transforms" / "cost" / "coefficients.json"
@@ -39,6 +41,9 @@ COVERAGE = 0.97
 """Share of the held-out configurations that an interval is made to hold."""
 
 RELATIVES = {"vvau": "mvau"}
+
+# Amounts of a delay that stand for the whole unit.
+ENTIRE = {"unit", "fifo", "search", "converter", "duplicate"}
 
 # Where a LUT per unit is far from what the hardware description suggests: what a controller takes as a whole.
 EXPECTED = {
@@ -72,16 +77,21 @@ def main(
 ) -> None:
     document = json.loads(COEFFICIENTS.read_text(encoding="utf-8"))
     figures: dict[str, Any] = {}
+    tools: set[str] = set()
     for kind in kinds.split(","):
         measured = measure(sweep(kind), cache, 0 if stored else jobs, dsp=SAMPLERS[kind].dsp)
+        if not any(each.configuration.part == "fit" for each in measured):
+            print(f"{kind}: nothing synthesised yet, its constants stay as they are")
+            continue
         relative = document["kinds"].get(RELATIVES.get(kind, ""), {}).get("luts", {})
         entry = fitted(measured, {name: max(0.05, value) for name, value in relative.items()})
         document["kinds"][kind] = entry
+        tools |= {each.truth.tool for each in measured}
         figures[kind] = {"error": entry["error"], "configurations": [row(each, entry) for each in measured]}
         list_worst(measured, entry, worst)
     document["model"] = MODEL
     document["source"] = {
-        "tool": measured[0].truth.tool, "families": ["xcup", "xc7"], "date": datetime.now(UTC).date().isoformat(),
+        "tool": ", ".join(sorted(tools)), "families": ["xcup", "xc7"], "date": datetime.now(UTC).date().isoformat(),
         "command": "python benchmarks/cost/fit.py",
         "counting": "LUT sites of a unit out of context, its wrapper included: finn_transforms.cost.lut_sites",
     }  # fmt: skip
@@ -127,16 +137,9 @@ def fitted(measured: list[Measured], relative: Mapping[str, float]) -> dict[str,
     ours = [each for each in measured if each.configuration.part == "fit"]
     luts = _fit([_lut_observation(each) for each in ours], {**EXPECTED, **relative})
     ff = _fit([Observation(each.structure.ff, each.truth.ff) for each in ours if each.truth.ff])
-    delay = {
-        family: _fit(
-            [
-                Observation(each.structure.delay, each.truth.critical_path.delay_ns)
-                for each in (ours if family == "xcup" else measured)
-                if each.truth.critical_path is not None and each.configuration.family == family
-            ]
-        )
-        for family in ("xcup", "xc7")
-    }
+    delay = {"xcup": _delay(measured, "xcup", None)}
+    # 7-series are about twice as slow, which stands where too few were synthesised.
+    delay["xc7"] = _delay(measured, "xc7", {name: 2 * value for name, value in delay["xcup"].items()})
     entry: dict[str, Any] = {"luts": luts, "ff": ff, "delay": delay}
     held_out = [each for each in measured if each.configuration.part != "fit"] or measured
     entry["spread"] = vars(spread(*_pairs(held_out, luts), coverage=COVERAGE))
@@ -152,6 +155,19 @@ def _fit(observations: list[Observation], expected: Mapping[str, float] | None =
         {name: (expected or {}).get(name, 1.0) for name in names},
         trust=TRUST if len(names) > FEW else TRUST / 20,
     )
+    return {name: float(f"{value:.5g}") for name, value in constants.items()}
+
+
+def _delay(measured: list[Measured], family: Family, expected: Mapping[str, float] | None) -> dict[str, float]:
+    """Fit nanoseconds of the critical path: about one besides what has an amount."""
+    observations = [
+        Observation(each.structure.delay, each.truth.critical_path.delay_ns)
+        for each in measured
+        if each.truth.critical_path is not None and each.configuration.family == family
+    ]
+    names = {name for each in measured for name in each.structure.delay}
+    known = expected or {name: 1.0 if name in ENTIRE else 0.03 for name in names}
+    constants = fit(observations, {name: max(1e-3, known[name]) for name in sorted(names)}, trust=TRUST)
     return {name: float(f"{value:.5g}") for name, value in constants.items()}
 
 
@@ -186,8 +202,21 @@ def errors(measured: list[Measured], entry: dict[str, Any]) -> dict[str, Any]:
             "largest": max(abs(ours - true) / true for ours, true in zip(estimates, truths, strict=True)),
         }
     held_out = [each for each in measured if each.configuration.part != "fit"]
+    found["finn"] = finn_errors([each for each in held_out if each.configuration.family == "xcup"])
     found["coverage"] = cross_coverage(held_out, entry["luts"]) if len(held_out) > 1 else None
     return found
+
+
+def finn_errors(held_out: list[Measured]) -> dict[str, float]:
+    """Return the mean relative error of FINN+'s own estimate on the same configurations, by its operators."""
+    figures: dict[str, list[tuple[float, int]]] = {}
+    for each in held_out:
+        for operator, theirs in finn_estimates(each.configuration.unit).items():
+            figures.setdefault(operator, []).append((theirs.lut, max(1, each.truth.lut)))
+    return {
+        operator: float(np.mean([abs(theirs - truth) / truth for theirs, truth in pairs]))
+        for operator, pairs in figures.items()
+    }
 
 
 def cross_coverage(held_out: list[Measured], luts: dict[str, float]) -> float:
@@ -237,6 +266,7 @@ def error_table(document: dict[str, Any]) -> Table:
         table.add_column("largest", justify="right")
     table.add_column("interval ±", justify="right")
     table.add_column("held", justify="right")
+    table.add_column("FINN+, held out")
     for kind, entry in document["kinds"].items():
         cells: list[str] = []
         for part in (*PARTS, "xc7"):
@@ -245,8 +275,13 @@ def error_table(document: dict[str, Any]) -> Table:
                 str(error["configurations"]), f"{100 * error['mean']:.1f}", f"{100 * error['largest']:.1f}"
             ]  # fmt: skip
         width = entry["spread"]["relative"]
-        table.add_row(kind, *cells, f"{100 * width:.1f}", _percent(entry["error"]["coverage"]))
+        table.add_row(kind, *cells, f"{100 * width:.1f}", _percent(entry["error"]["coverage"]), _finn(entry["error"]))
     return table
+
+
+def _finn(error: dict[str, Any]) -> str:
+    figures = error.get("finn", {}).items()
+    return ", ".join(f"{operator.rpartition('_')[2]} {100 * mean:.0f}" for operator, mean in figures)
 
 
 def _percent(share: float | None) -> str:

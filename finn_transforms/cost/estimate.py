@@ -108,7 +108,7 @@ def _estimate(name: str, structures: Iterable[Structure], cycles: int, model: Co
     luts = [lut_count(part.terms, kind.luts) for part, kind in zip(parts, kinds, strict=True)]
     intervals = [kind.spread.interval(_total(count)) for kind, count in zip(kinds, luts, strict=True)]
     delays = [
-        sum(kind.delay[family].get(name, 0.0) * amount for name, amount in part.delay.items())
+        sum(kind.delay[family].get(name, 0.03) * amount for name, amount in part.delay.items())
         for part, kind in zip(parts, kinds, strict=True)
     ]
     flip_flops = sum(

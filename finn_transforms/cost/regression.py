@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 
 Vector = NDArray[np.float64]
 
+_LEAST_OF_FEW = 0.05
+
 
 @dataclass(frozen=True)
 class Observation:
@@ -98,7 +100,7 @@ def spread(estimates: Sequence[int], truths: Sequence[int], *, coverage: float =
     """Return the narrowest spread that holds so many of some configurations that were not fitted.
 
     The quantile is that of split conformal prediction (Lei et al., "Distribution-Free Predictive Inference For
-    Regression", JASA 113, 2018, section 2.2): of n errors the ceil((n + 1) * coverage)-th least, or the largest.
+    for that, half as much again as the largest, and at least `_LEAST_OF_FEW`, which promises nothing exact.
 
     Args:
         estimates: LUTs estimated, more than 0.
@@ -110,8 +112,9 @@ def spread(estimates: Sequence[int], truths: Sequence[int], *, coverage: float =
         0.0 if abs(truth - estimate) <= absolute else abs(truth - estimate) / estimate
         for estimate, truth in zip(estimates, truths, strict=True)
     )
-    rank = min(len(errors), ceil((len(errors) + 1) * coverage))
-    return Spread(relative=errors[rank - 1], absolute=absolute)
+    rank = ceil((len(errors) + 1) * coverage)
+    relative = errors[rank - 1] if rank <= len(errors) else max(_LEAST_OF_FEW, 1.5 * errors[-1])
+    return Spread(relative=relative, absolute=absolute)
 
 
 def mean_relative_error(estimates: Sequence[int], truths: Sequence[int]) -> float:
