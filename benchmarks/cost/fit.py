@@ -32,8 +32,8 @@ from finn_transforms.cost.synthesis import Synthesis
 from finn_transforms.cost.synthesize import synthesis_tool
 from finn_transforms.cost.synthesize_all import synthesize_all
 from finn_transforms.cost.terms import amounts, lut_count
-from finn_transforms.cost.units import unit_structures
 from finn_transforms.cost.timing import Family
+from finn_transforms.cost.units import unit_structures
 from finn_transforms.cost.utilization import Utilization
 
 COEFFICIENTS = Path(__file__).resolve().parents[2] / "finn_transforms" / "cost" / "coefficients.json"
