@@ -28,28 +28,32 @@ A2Q_COLOUR = "#2ca02c"
 PARTS = (
     ("arithmetic", "products, adder trees, accumulators (synthesised)", "#4c72b0"),
     ("thresholds", "thresholds: comparisons and memory (synthesised)", "#c44e52"),
-    ("weights", "weight memory (arithmetic)", "#dd8452"),
+    ("weights", "weight memory (estimated)", "#dd8452"),
     ("other", "windows, padding, pools (estimated)", "#c7c7c7"),
 )
-ACCOUNTS = (
-    ("FINN formula", "FINN+'s formula, thresholds inside"),
-    ("parallel", "synthesised, a comparator per threshold"),
-    ("binary", "synthesised, binary search"),
+# What is counted, how it is called, how it is drawn.
+ACCOUNTS: tuple[tuple[str, str, str], ...] = (
+    ("formula", "FINN+'s formula, thresholds inside", "#7f7f7f"),
+    ("parallel", "ours, a comparator per threshold", "#c44e52"),
+    ("binary", "ours, binary search", "#4c72b0"),
+    ("binary, no weights", "ours, binary search, without weight memory", "#64b5cd"),
 )
+CLOCK_HZ = 200e6
 
 
 def main(
     results: Annotated[Path, typer.Option(help="Results of codesign.py.")] = RESULTS / "codesign.json",
     image: Annotated[Path, typer.Option(help="Picture to write.")] = IMAGE,
 ) -> None:
-    rows: list[Row] = json.loads(results.read_text())["designs"]
+    document = json.loads(results.read_text())
+    rows: list[Row] = document["designs"]
     networks = list(dict.fromkeys(row["network"] for row in rows))
     figure = Figure(figsize=(15, 5.2), layout="constrained")
     FigureCanvasAgg(figure)
     frontier, parts, shares = figure.subplots(1, 3, width_ratios=(1, 1.25, 1))
-    draw_frontier(frontier, [row for row in rows if row["network"] == networks[-1]])
+    draw_frontier(frontier, [row for row in document["estimated"] if row["network"] == networks[-1]])
     draw_parts(parts, rows)
-    draw_shares(shares, rows)
+    draw_savings(shares, [row for row in document["by throughput, estimated"] if row["network"] == networks[0]])
     figure.savefig(image, dpi=130)
 
 
@@ -61,13 +65,15 @@ def draw_frontier(axes: Axes, rows: Sequence[Row]) -> None:
     """Draw accuracy over LUTs, as Fig. 6 of A2Q does; a colour for each setting."""
     for setting in dict.fromkeys(row["setting"].partition(",")[0] for row in rows):
         points = [row for row in rows if row["setting"].partition(",")[0] == setting]
-        xs = [row["synthesised"]["binary"] for row in points]
+        xs = [row["estimated"]["binary"] for row in points]
         axes.scatter(xs, [row["accuracy %"] for row in points], s=42, color=colour_of(setting), label=setting)
         for row, x in zip(points, xs, strict=True):
+            if setting not in ("32 bits", "A2Q"):
+                continue
             _, _, width = row["setting"].partition(", ")
             text = f"  M = N = {row['weight and activation bits']}" + (f", {width}" if width else "")
             axes.annotate(text, (x, row["accuracy %"]), fontsize=6.5, va="center")
-    axes.set_xlabel("LUTs, synthesised, binary search")
+    axes.set_xlabel("LUTs, estimated, binary search")
     axes.set_ylabel("top-1 accuracy, %")
     axes.set_title(f"{rows[0]['network']}: accuracy and LUTs (Fig. 6)", fontsize=10)
     axes.legend(fontsize=8, loc="lower right")
@@ -83,7 +89,7 @@ def draw_parts(axes: Axes, rows: Sequence[Row]) -> None:
         values = [row[part]["binary"] if part == "thresholds" else row[part] for row in rows]
         axes.barh(names, values, left=left, color=colour, label=label)
         left = [start + value for start, value in zip(left, values, strict=True)]
-    more = [row["thresholds"]["parallel"] - row["thresholds"]["binary"] for row in rows]
+    more = [max(0, row["thresholds"]["parallel"] - row["thresholds"]["binary"]) for row in rows]
     label = "more with a comparator per threshold"
     axes.barh(names, more, left=left, color="white", edgecolor="#c44e52", hatch="///", linewidth=0.5, label=label)
     axes.invert_yaxis()
@@ -94,31 +100,33 @@ def draw_parts(axes: Axes, rows: Sequence[Row]) -> None:
     axes.spines[["top", "right"]].set_visible(False)
 
 
-def draw_shares(axes: Axes, rows: Sequence[Row]) -> None:
-    """Draw how many times more LUTs 32-bit accumulators take, by each way of counting."""
-    base = {key_of(row): row for row in rows if row["setting"] == "32 bits"}
-    others = [row for row in rows if row["setting"] != "32 bits"]
-    for index, (account, label) in enumerate(ACCOUNTS):
-        ratios = [amount(base[key_of(row)], account) / amount(row, account) for row in others]
-        axes.plot(ratios, range(len(others)), "o^s"[index], label=label, color=("#7f7f7f", "#c44e52", "#4c72b0")[index])
-    axes.axvline(1, color="black", linewidth=0.6)
-    axes.axvline(2.3, color="#7f7f7f", linewidth=0.8, linestyle=":")
-    axes.text(2.3, -0.8, "the paper's 2.3", fontsize=7, ha="center")
-    names = [f"{row['network'].split()[0]} M{row['weight and activation bits']}\n{row['setting']}" for row in others]
-    axes.set_yticks(range(len(others)), names, fontsize=6.5)
-    axes.invert_yaxis()
-    axes.set_xlabel("LUTs with 32-bit accumulators / LUTs")
-    axes.set_title("What narrower accumulators save, by way of counting", fontsize=10)
-    axes.legend(fontsize=7, loc="upper center", bbox_to_anchor=(0.45, -0.1), frameon=False)
+def draw_savings(axes: Axes, rows: Sequence[Row]) -> None:
+    """Draw how many times more LUTs 32-bit accumulators take, over throughput, by each way of counting."""
+    base = {row["max cycles"]: row for row in rows if row["setting"] == "32 bits"}
+    speeds = sorted(base)
+    for account, label, colour in ACCOUNTS:
+        for start, style in (("A2Q", "-"), ("weights", "--")):
+            chosen = {row["max cycles"]: row for row in rows if row["setting"].startswith(start)}
+            ratios = [amount(base[speed], account) / amount(chosen[speed], account) for speed in speeds]
+            fps = [CLOCK_HZ / speed for speed in speeds]
+            axes.semilogx(
+                fps, ratios, style, marker="o", markersize=3.5, color=colour, label=label if style == "-" else None
+            )
+    axes.axhline(1, color="black", linewidth=0.6)
+    axes.axhline(2.3, color="#7f7f7f", linewidth=0.8, linestyle=":")
+    axes.text(CLOCK_HZ / speeds[-1], 2.25, "A2Q's paper: up to 2.3", fontsize=7, va="top")
+    axes.set_xlabel("frames/s at 200 MHz")
+    axes.set_ylabel("LUTs with 32-bit accumulators / LUTs, estimated")
+    axes.set_title(f"{rows[0]['network']}: what is saved\n(solid: A2Q, P = 13; dashed: PTM)", fontsize=10)
+    axes.legend(fontsize=7, loc="upper center", bbox_to_anchor=(0.45, -0.12), frameon=False)
     axes.spines[["top", "right"]].set_visible(False)
 
 
-def key_of(row: Row) -> tuple[str, int]:
-    return row["network"], row["weight and activation bits"]
-
-
 def amount(row: Row, account: str) -> int:
-    return int(row[account] if account == "FINN formula" else row["synthesised"][account])
+    if account == "formula":
+        return int(row["FINN formula"])
+    search = account.partition(",")[0]
+    return int(row["estimated"][search]) - (row["weights"] if account.endswith("weights") else 0)
 
 
 if __name__ == "__main__":
