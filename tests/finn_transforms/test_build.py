@@ -13,8 +13,8 @@ import pytest
 from qonnx.core.datatype import DataType
 
 from brevitas_ext.qonnx_ops import ContractFormatError
-from finn_transforms.cost import MODEL
 from finn_transforms.build import BuildOptions, NothingConvertedError, build
+from finn_transforms.cost import MODEL
 from finn_transforms.emulate import emulate
 from finn_transforms.hw_graph import MvauParams, read_hw_graph
 from finn_transforms.loading import InputError, load_model

@@ -10,8 +10,8 @@ import onnx_ir as ir
 import pytest
 from typer.testing import CliRunner, Result
 
-from finn_transforms.cost import MODEL
 from finn_transforms.cli import app
+from finn_transforms.cost import MODEL
 from tests.support.graphs import GraphBuilder
 from tests.support.small_network import save_small_network
 
