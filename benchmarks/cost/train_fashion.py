@@ -49,8 +49,8 @@ class Variant:
 
 FLOAT = Variant(bits=0)
 VARIANTS = (
-    *(Variant(bits=4, accumulator_bits=p) for p in (None, 16, 14, 12)),
-    *(Variant(bits=3, accumulator_bits=p) for p in (None, 12, 10)),
+    *(Variant(bits=4, accumulator_bits=p) for p in (None, 16, 14, 13, 12)),
+    *(Variant(bits=3, accumulator_bits=p) for p in (None, 12)),
 )
 
 
