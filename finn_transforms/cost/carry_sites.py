@@ -2,28 +2,45 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 
 from finn_transforms.cost.lut_function import LUT_TYPES, LutFunction, function_of
 from finn_transforms.cost.netlist import Cell, Net, Netlist
 
-_INPUTS_OF_TWO = 5
-_MOST_NETS = 10
+_INPUTS_OF_ONE, _INPUTS_OF_TWO = 6, 5
+_MOST_NETS = 12
 
 
 @dataclass(frozen=True, kw_only=True)
 class CarryPacking:
-    """LUTs packed beside others of a carry chain, LUTs beside a carry bit, and route-throughs."""
+    """What `pack_carries` finds.
+
+    Attributes:
+        packed: LUTs that take no site of their own, beside others of a chain.
+        across: Those of them in the site of the bit before.
+        full: LUTs beside a carry bit.
+        route_throughs: Sites that only hand a net to a chain.
+    """
 
     packed: Collection[Cell]
+    across: Collection[Cell]
     full: Collection[Cell]
     route_throughs: int
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Bit:
+    """One bit of a chain: S, DI, and whether its outputs leave the site's multiplexer to O5."""
+
+    select: Net
+    data: Net
+    spares_output: bool
+
+
 @dataclass(kw_only=True)
 class _Site:
-    """A LUT beside a carry bit: what its outputs read, and whether O5 is free."""
+    """A LUT beside a carry bit: what its outputs read, whether O5 is free, and whether it can leave the slice."""
 
     reads: frozenset[int] = frozenset()
     is_open: bool = False
@@ -36,15 +53,17 @@ class _Site:
 class _Packer:
     netlist: Netlist
     packed: set[Cell] = field(default_factory=set)
+    across: set[Cell] = field(default_factory=set)
     full: set[Cell] = field(default_factory=set)
     route_throughs: int = 0
 
     def pack(self) -> CarryPacking:
-        for chain in _chains(self.netlist.cells):
+        for chain in _chains(self.netlist):
             before = _Site()
-            for select, data in chain:
-                before = self._place(select, data, before)
-        return CarryPacking(packed=self.packed, full=self.full, route_throughs=self.route_throughs)
+            for bit in chain:
+                before = self._place(bit.select, bit.data, before)
+                before.is_open = before.is_open and bit.spares_output
+        return CarryPacking(packed=self.packed, across=self.across, full=self.full, route_throughs=self.route_throughs)
 
     def _place(self, select: Net, data: Net, before: _Site) -> _Site:
         """Give a bit its site, and find room for what drives its DI."""
@@ -65,30 +84,36 @@ class _Packer:
         if beside is None:
             if alone.takes(behind.input_nets):
                 self.packed.add(behind)
-            return _Site()
-        return self._share(beside, behind, data, alone, before)
+                return _Site()
+            return alone
+        return self._share(beside, behind, data, before) or alone
 
-    def _share(self, beside: Cell, behind: Cell, data: Net, alone: _Site, before: _Site) -> _Site:
+    def _share(self, beside: Cell, behind: Cell, data: Net, before: _Site) -> _Site | None:
+        """Find room for the LUT behind DI; return the site then, or None where there is none."""
         nets = sorted((beside.input_nets - {data}) | behind.input_nets)
         if len(nets) > _MOST_NETS:
-            return alone
+            return None
         one = function_of(behind, nets)
         both = function_of(beside, nets, {data: one.table})
         other = LutFunction(nets=one.nets, table=one.table ^ both.table)
-        addends = ((one, other), (other, one))
-        if any(addend.is_wire for addend, _ in addends):
+        if (one.is_wire or other.is_wire) and len(both.support) <= _INPUTS_OF_ONE:
             self.packed.add(behind)
             return _Site(reads=both.support, is_open=True)
         if len(one.support | both.support) <= _INPUTS_OF_TWO:
             self.packed.add(behind)
             return _Site()
-        for addend, rest in addends:
-            if before.takes(addend.support):
+        # -1: the net from the other site's O5. S reads that and the other addend, or what it read anyway.
+        for addend, reads in (
+            (one, (other.support | {-1}, beside.input_nets)),
+            (other, (one.support | {-1}, both.support)),
+        ):
+            fewest = min(reads, key=len)
+            if before.takes(addend.support) and len(fewest) <= _INPUTS_OF_ONE:
                 before.is_open = False
                 self.packed.add(behind)
-                # -1: the net from the other site's O5.
-                return _Site(reads=rest.support | {-1}, is_open=True)
-        return alone
+                self.across.add(behind)
+                return _Site(reads=fewest, is_open=True)
+        return None
 
     def _lut(self, net: Net) -> Cell | None:
         pin = self.netlist.driver.get(net)
@@ -106,28 +131,57 @@ def pack_carries(netlist: Netlist) -> CarryPacking:
     A bit of a chain adds two addends: S is 1 where they differ, and DI matters only where they are equal, so that
     either addend may drive it. S comes from O6 of the LUT beside the bit. The addend for DI takes no site of its own
 
-    - where it is a net or a constant: a pin of the slice;
-    - where both addends read at most 5 nets together: O5 of the same LUT;
-    - where it and the LUT beside the bit *before* read at most 5 nets together and that one's O5 is free: an adder of
-      three operands, which carries the majority of three bits to the next bit's addends.
+    - where it is a net or a constant, and S reads at most 6 nets: the slice's bypass pin (AX, BX, ...) drives DI;
+    - where S and it read at most 5 nets together: O5 of the same LUT;
+    - where it and the LUT beside the bit *before* read at most 5 nets together, that one's O5 is free, and S reads at
+      most 6 nets: an adder of three operands, which carries the majority of three bits to the next bit's addends.
+      O5 then leaves the slice through the bit's output multiplexer (AMUX, BMUX, ...), which is free only where the
+      bit's sum and carry go no further than the one flip-flop beside it. The net comes back through a bypass pin.
 
     It does so only where nothing but this bit reads it. S driven by no LUT of its own is a route-through, which costs
-    one.
+    one. A constant S costs none: the site that delivers it is not counted by vendors' reports either. A carry-in that
+    is a net takes the bypass pin of the lowest bit; where that bit needs it, a carry bit in front hands it in, no LUT.
+
+    The rules are those of the slices' diagrams (AMD UG474 figure 2-3, UG574 figure 5-1), per bit: placement
+    also has to keep a slice to its control sets, and a tool need not find every one of these packings.
+    `CarryPacking.across` tells the third kind apart, which is the least sure. Bits are packed one after the other, the
+    lowest first, and a LUT that finds no room keeps its function: other choices may pack more.
     """
     return _Packer(netlist=netlist).pack()
 
 
-def _chains(cells: Iterable[Cell]) -> Iterator[list[tuple[Net, Net]]]:
-    """Yield S and DI of the bits of every carry chain, lowest first."""
-    blocks = [cell for cell in cells if cell.type in ("CARRY4", "CARRY8")]
-    after: dict[Net, Cell] = {cell.inputs["CI"][0]: cell for cell in blocks if isinstance(cell.inputs["CI"][0], int)}
+def _chains(netlist: Netlist) -> Iterator[list[_Bit]]:
+    """Yield the bits of every carry chain, lowest first.
+
+    Of several blocks that continue the same block one does; the others begin chains of their own.
+    """
+    blocks = [cell for cell in netlist.cells if cell.type in ("CARRY4", "CARRY8")]
     ends = {cell.outputs["CO"][-1] for cell in blocks if "CO" in cell.outputs}
+    after: dict[Net, Cell] = {}
     for cell in blocks:
         if cell.inputs["CI"][0] in ends:
+            after.setdefault(cell.inputs["CI"][0], cell)
+    for cell in blocks:
+        if after.get(cell.inputs["CI"][0]) is cell:
             continue
-        bits: list[tuple[Net, Net]] = []
+        bits: list[_Bit] = []
         block: Cell | None = cell
         while block is not None:
-            bits += zip(block.inputs["S"], block.inputs["DI"], strict=True)
+            bits += _bits(netlist, block)
             block = after.get(block.outputs["CO"][-1]) if "CO" in block.outputs else None
         yield bits
+
+
+def _bits(netlist: Netlist, block: Cell) -> Iterator[_Bit]:
+    for at, (select, data) in enumerate(zip(block.inputs["S"], block.inputs["DI"], strict=True)):
+        read = [
+            pin
+            for port in ("O", "CO")
+            for net in block.outputs.get(port, ())[at : at + 1]
+            for pin in netlist.readers.get(net, ())
+            if pin.port != "CI"
+        ]
+        registered = [
+            pin for pin in read if pin.cell is not None and pin.cell.type.startswith("FD") and pin.port == "D"
+        ]
+        yield _Bit(select=select, data=data, spares_output=len(read) == len(registered) <= 1)
