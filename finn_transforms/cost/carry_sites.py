@@ -109,7 +109,6 @@ class _Packer:
         ):
             fewest = min(reads, key=len)
             if before.takes(addend.support) and len(fewest) <= _INPUTS_OF_ONE:
-                before.is_open = False
                 self.packed.add(behind)
                 self.across.add(behind)
                 return _Site(reads=fewest, is_open=True)

@@ -28,6 +28,7 @@ class LutSites:
     memory: int
     srl: int
     before_packing: int
+    without_ternary: int
     paired: int
 
 
@@ -43,9 +44,11 @@ def count_sites(netlist: Netlist) -> LutSites:
       and RAM256X1S 4, RAM32M16, RAM64M8, RAM256X1D, RAM512X1S, RAM32X16DR8 and RAM64X8SW 8;
     - shift registers: SRL16E and SRLC32E 1 each.
 
-    `LutSites.before_packing` leaves the carry chains out of it. `LutSites.paired` puts, on top of packing with carry
-    chains, two LUTs that read at most 5 nets together into one site, and two SRL16E with the same clock, enable and
-    address: what dense placement approaches, estimated by a greedy matching (most shared nets first).
+    `LutSites.before_packing` leaves the carry chains out of it. `LutSites.without_ternary` packs what shares one carry
+    bit, but nothing beside the bit before (see `pack_carries`): the more cautious count. `LutSites.paired` puts, on
+    top of packing with carry chains, two LUTs that read at most 5 nets together into one site, and two SRL16E with
+    the same clock, enable and address: what dense placement approaches, estimated by a greedy matching (most shared
+    nets first).
 
     Every packing counted is one that the slice allows, LUT by LUT. No netlist has been placed with Vivado to confirm
     the sums: that it packs as densely is an assumption.
@@ -79,6 +82,7 @@ def count_sites(netlist: Netlist) -> LutSites:
         memory=memory,
         srl=srl,
         before_packing=cells + memory + srl,
+        without_ternary=logic + len(packing.across) + memory + srl,
         paired=logic + memory + srl - pairs,
     )
 

@@ -12,7 +12,7 @@ from finn_transforms.cost.utilization import Utilization
 from finn_transforms.rtl import RtlUnit
 from finn_transforms.sim.cache import cache_folder
 
-COUNTING = "2"
+COUNTING = "3"
 """Raised whenever the counting changes, so that no older count is taken from the cache."""
 
 LOG = "log.txt"

@@ -41,7 +41,8 @@ class Utilization:
     """Resources of a unit synthesised out of context, its wrapper included.
 
     LUTs are counted in *sites*, the 6-input LUTs of the device that placement has to give it, by
-    `finn_transforms.cost.lut_sites.count_sites`, whose documentation says how each kind of cell is counted.
+    `finn_transforms.cost.lut_sites.count_sites`, whose documentation says how each kind of cell is counted. Counts of
+    Yosys netlists follow from the structure of the slices; no placement by Vivado has confirmed them.
 
     Attributes:
         name: Name of the unit.
@@ -50,6 +51,7 @@ class Utilization:
         lut_memory: Sites used as distributed memory.
         lut_srl: Sites used as shift registers.
         luts_before_packing: LUT cells of the netlist, memories and shift registers in sites, carry chains ignored.
+        lut_without_ternary: As `lut`, no LUT of an adder of three operands sharing the site of the bit before.
         lut_paired: As `lut`, after pairing small LUTs and short shift registers into the two outputs of one site.
         ff: Flip-flops.
         carry: Carry blocks: CARRY4 of ``xc7``, CARRY8 of ``xcup``.
@@ -67,6 +69,7 @@ class Utilization:
     lut_memory: int
     lut_srl: int
     luts_before_packing: int
+    lut_without_ternary: int
     lut_paired: int
     ff: int
     carry: int

@@ -25,8 +25,9 @@ _UTILIZATION, _TIMING = "utilization.txt", "timing.txt"
 class Vivado:
     """Vivado's ``synth_design -mode out_of_context``.
 
-    Counts are those of ``report_utilization`` after synthesis. Vivado pairs LUTs itself, so that `Utilization.lut` and
-    `Utilization.lut_paired` are the same; `Utilization.luts_before_packing` counts its primitives.
+    Counts are those of ``report_utilization`` after synthesis. Vivado pairs LUTs itself, so that `Utilization.lut`,
+    `Utilization.lut_without_ternary` and `Utilization.lut_paired` are the same; `Utilization.luts_before_packing`
+    counts its primitives.
 
     Attributes:
         family: ``xc7`` or ``xcup``, for which `PARTS` has a part, or a part.

@@ -36,6 +36,7 @@ def read_reports(utilization: str, timing: str, *, name: str, family: str, tool:
         lut_memory=memory - srl,
         lut_srl=srl,
         luts_before_packing=sum(count for cell, count in cells.items() if re.fullmatch(r"LUT[1-6]", cell)) + memory,
+        lut_without_ternary=logic + memory,
         lut_paired=logic + memory,
         ff=_number(used, "CLB Registers", "Slice Registers"),
         carry=cells.get("CARRY4", 0) + cells.get("CARRY8", 0),

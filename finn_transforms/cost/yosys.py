@@ -169,6 +169,7 @@ class Yosys:
             lut_memory=sites.memory,
             lut_srl=sites.srl,
             luts_before_packing=sites.before_packing,
+            lut_without_ternary=sites.without_ternary,
             lut_paired=sites.paired,
             ff=netlist.count("FD") + netlist.count("LD"),
             carry=carry_blocks(netlist, 4 if self.family == "xc7" else 8),

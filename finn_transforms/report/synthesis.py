@@ -123,7 +123,10 @@ def synthesis_document(layers: Sequence[SynthesisedLayer], family: str) -> dict[
     return {
         "family": family,
         "tool": ", ".join(tools),
-        "counting": "LUT sites of each layer out of context, finn_transforms.cost.lut_sites.count_sites",
+        "counting": (
+            "LUT sites of each layer out of context, finn_transforms.cost.lut_sites.count_sites; "
+            "lut_without_ternary: no LUT packed beside the carry bit before it; not confirmed by a placement"
+        ),
         "layers": {layer.name: _figures(layer) for layer in layers},
         "total": _total(layers),
     }

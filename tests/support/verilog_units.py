@@ -11,6 +11,14 @@ MODULES = {
     always_ff @(posedge ap_clk) y <= a + b;
 endmodule
 """,
+    "three_operands": """module {name} (input logic ap_clk, input logic [7:0] a, b, c, output logic [9:0] y);
+    always_ff @(posedge ap_clk) y <= a + b + c;
+endmodule
+""",
+    "three_operands_unregistered": """module {name} (input logic [7:0] a, b, c, output logic [9:0] y);
+    assign y = a + b + c;
+endmodule
+""",
     "comparator": """module {name} (input logic [15:0] a, b, output logic y);
     assign y = a < b;
 endmodule

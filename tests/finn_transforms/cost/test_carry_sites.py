@@ -43,7 +43,7 @@ def ternary_adder() -> list[Cell]:
 
 def test_an_adder_of_three_operands_takes_a_site_per_bit() -> None:
     sites = count_sites(netlist(*ternary_adder()))
-    assert (sites.logic, sites.before_packing) == (4, 7)
+    assert (sites.logic, sites.without_ternary, sites.before_packing) == (4, 7, 7)
 
 
 def test_the_majority_needs_the_second_output_of_the_bit_before() -> None:
@@ -162,6 +162,7 @@ def test_packings_of_random_chains_can_be_placed(seed: int) -> None:
     assert across <= packed
     assert sites.before_packing == len(luts)
     assert sites.logic == len(luts) - len(packed) + packing.route_throughs
+    assert sites.without_ternary == sites.logic + len(across)
     # A site holds its own LUT, if any, and at most one more.
     assert len(packed) <= len(full) + packing.route_throughs
     for cell in packed:

@@ -30,6 +30,14 @@ def test_7_series_counts(kind: str, logic: int, memory: int, srl: int, ff: int, 
     assert found.tool.startswith("pyosys ")
 
 
+def test_three_operands_share_sites_only_where_the_sum_is_registered() -> None:
+    registered = synthesize(Module(kind="three_operands"), "xcup")
+    assert (registered.lut, registered.lut_without_ternary, registered.luts_before_packing) == (9, 16, 16)
+    # The two lowest bits of the chain drive no sum.
+    loose = synthesize(Module(kind="three_operands_unregistered"), "xcup")
+    assert (loose.lut, loose.lut_without_ternary, loose.luts_before_packing) == (14, 16, 16)
+
+
 def test_ultrascale_plus_has_wider_carries() -> None:
     found = synthesize(Module(kind="adder"), "xcup")
     assert (found.lut, found.ff, found.carry, found.family) == (8, 9, 2, "xcup")

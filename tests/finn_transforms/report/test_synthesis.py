@@ -15,6 +15,7 @@ MEASURED = Utilization(
     lut_memory=6,
     lut_srl=4,
     luts_before_packing=110,
+    lut_without_ternary=103,
     lut_paired=80,
     ff=40,
     carry=5,
