@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Protocol
@@ -69,6 +70,8 @@ class Synthesis:
     def result(self) -> Utilization:
         """Return the stored result, or synthesise and store it.
 
+        A folder that cannot be written costs no result: there is a warning, and the result is returned.
+
         Raises:
             SynthesisError: the tool refuses the unit or takes too long.
         """
@@ -82,14 +85,29 @@ class Synthesis:
                 result = self.tool.run(self.name, self.sources, folder)
             except ToolFailure as error:
                 raise self._error(folder, str(error)) from error
-        self._cache.store(self.key, result)
+        try:
+            self._cache.store(self.key, result)
+        except OSError as error:
+            warnings.warn(
+                f"{self._cache.folder}: expected a folder to store results of synthesis in, found {_reason(error)}; "
+                "results are used, but not kept: make room, or choose another folder ($BFX_CACHE, --cache)",
+                stacklevel=2,
+            )
         return result
 
     def _error(self, folder: Path, reason: str) -> SynthesisError:
         log = folder / LOG
         kept = self._cache.log(self.key)
-        write_atomically(kept, log.read_text(encoding="utf-8", errors="replace") if log.is_file() else "")
-        return SynthesisError(f"{self.name}: {self.tool.version} {reason}; mend the unit, the whole log is {kept}")
+        where = f"the whole log is {kept}"
+        try:
+            write_atomically(kept, log.read_text(encoding="utf-8", errors="replace") if log.is_file() else "")
+        except OSError as error:
+            where = f"its log could not be kept in {kept.parent} ({_reason(error)})"
+        return SynthesisError(f"{self.name}: {self.tool.version} {reason}; mend the unit, {where}")
+
+
+def _reason(error: OSError) -> str:
+    return error.strerror or type(error).__name__
 
 
 def write_sources(sources: Mapping[str, str], folder: Path) -> None:

@@ -23,15 +23,22 @@ class SynthesisCache:
     folder: Path
 
     def load(self, key: str, name: str) -> Utilization | None:
-        """Return what is stored, under the name of the unit that asks, or None."""
+        """Return what is stored, under the name of the unit that asks, or None.
+
+        What cannot be read, or is damaged, or of another version, is as good as absent: it is made and stored anew.
+        """
         try:
             stored = Utilization.from_json(json.loads(self._file(key).read_text(encoding="utf-8")))
-        except FileNotFoundError:
+        except (OSError, ValueError, TypeError, KeyError):
             return None
         return replace(stored, name=name)
 
     def store(self, key: str, result: Utilization) -> None:
-        """Store a result."""
+        """Store a result.
+
+        Raises:
+            OSError: the folder cannot be written.
+        """
         write_atomically(self._file(key), json.dumps(result.as_json(), indent=1))
 
     def log(self, key: str) -> Path:
@@ -48,14 +55,18 @@ def synthesis_key(name: str, sources: Mapping[str, str], recipe: Iterable[str]) 
     The name of the unit does not count: wherever it stands in the sources, the same placeholder does.
     """
     neutral = sorted((file.replace(name, "\0"), text.replace(name, "\0")) for file, text in sources.items())
-    return content_key(
-        [*(part for item in neutral for part in item), "\0", *(part.replace(name, "\0") for part in recipe)]
-    )
+    return content_key([*(part for item in neutral for part in item), "\0", *recipe])
 
 
 def write_atomically(path: Path, text: str) -> None:
     """Write a file, its folder included, such that it is either the old one or the new one at any moment."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.NamedTemporaryFile("w", encoding="utf-8", dir=path.parent, suffix=".part", delete=False) as file:
-        file.write(text)
-    Path(file.name).replace(path)
+        part = Path(file.name)
+        try:
+            file.write(text)
+            file.flush()
+            part.replace(path)
+        except BaseException:
+            part.unlink(missing_ok=True)
+            raise

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import replace
 from pathlib import Path
 
 from rich.console import Console
@@ -105,9 +106,15 @@ def _run(
 
 
 def _of_group(group: list[tuple[int, Synthesis]]) -> Iterator[tuple[int, Utilization | SynthesisError]]:
-    """Yield the results of units with equal sources: the first is synthesised, the others find its result stored."""
-    for at, synthesis in group:
-        try:
-            yield at, synthesis.result()
-        except SynthesisError as error:
-            yield at, error
+    """Yield the results of units with equal sources: the first is synthesised, the others take its result."""
+    (at, first), *others = group
+    try:
+        result = first.result()
+    except SynthesisError as error:
+        yield at, error
+        for at, other in others:
+            yield at, SynthesisError(f"{other.name}: its sources are those of another unit that failed: {error}")
+        return
+    yield at, result
+    for at, other in others:
+        yield at, replace(result, name=other.name)

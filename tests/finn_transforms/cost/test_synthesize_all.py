@@ -5,6 +5,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -30,6 +31,28 @@ def test_a_failure_leaves_the_results_of_the_others(tmp_path: Path) -> None:
     assert isinstance(found[0], SynthesisError)
     assert isinstance(found[1], Utilization)
     assert found[1].ff == 9
+
+
+def test_equal_units_are_synthesised_once_even_if_they_fail_or_cannot_be_stored(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run, runs = subprocess.run, []
+
+    def counted(*given: Any, **named: Any) -> Any:
+        runs.append(given)
+        return run(*given, **named)
+
+    monkeypatch.setattr("finn_transforms.cost.yosys.subprocess.run", counted)
+    units = [Module(kind="broken", name="first"), Module(kind="broken", name="second")]
+    with pytest.raises(SynthesisError, match=r"2 of 2 units failed:\nfirst: .*\nsecond: .* failed: first: "):
+        synthesize_all(units, "xc7", jobs=1, cache=tmp_path)
+    assert len(runs) == 1
+    (tmp_path / "file").write_text("no folder")
+    units = [Module(kind="adder", name="first"), Module(kind="adder", name="second")]
+    with pytest.warns(UserWarning, match="results are used, but not kept"):
+        results = synthesize_all(units, "xc7", jobs=1, cache=tmp_path / "file")
+    assert [(each.name, each.ff) for each in results] == [("first", 9), ("second", 9)]
+    assert len(runs) == 2
 
 
 def test_what_is_stored_is_not_synthesised_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
