@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 from rich.console import Console
@@ -64,15 +64,23 @@ def synth_command(
         with_unit = [(at, layer.unit) for at, layer in enumerate(layers) if not isinstance(layer.unit, str)]
         units = [unit for _, unit in with_unit]
         found = dict(synthesis_results(units, program, jobs=jobs, cache=cache, progress=True))
-    except (InputError, ImportError, FileNotFoundError) as error:
-        Console(stderr=True, soft_wrap=True).print(Text(f"Error: {error}", style="bold red"))
-        raise typer.Exit(_BAD_INPUT) from error
+    except (InputError, ImportError, OSError) as error:
+        _refuse(str(error), error)
     rows = synthesised(layers, {with_unit[number][0]: result for number, result in found.items()})
-    write_json(output / "report" / "synthesis.json", synthesis_document(rows, chosen))
     console = Console()
     console.print(synthesis_table(rows, chosen))
+    report = output / "report" / "synthesis.json"
+    try:
+        write_json(report, synthesis_document(rows, chosen))
+    except OSError as error:
+        _refuse(f"{report}: expected to write it, found {error.strerror}; make room, results are stored", error)
     missing = [row for row in rows if row.measured is None]
     for row in missing:
         console.print(Text(f"{row.name}: {row.reason}"), soft_wrap=True, highlight=False)
     if missing:
         raise typer.Exit(_INCOMPLETE)
+
+
+def _refuse(message: str, error: Exception) -> NoReturn:
+    Console(stderr=True, soft_wrap=True).print(Text(f"Error: {message}", style="bold red"))
+    raise typer.Exit(_BAD_INPUT) from error

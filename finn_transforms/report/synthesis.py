@@ -73,12 +73,15 @@ def read_layers(output: Path) -> tuple[BuiltLayer, ...]:
         InputError: the folder does not hold what ``bfx build`` writes.
     """
     model = load_model(output / "hw_graph.onnx")
-    estimates = _read_json(output / "report" / "estimate_layer_resources.json")
+    report = output / "report" / "estimate_layer_resources.json"
+    estimates = _read_json(report)
     nodes = {node.name: node for node in model.graph}
     graph = read_hw_graph(model)
     layers = [
         BuiltLayer(
-            name=layer.name, unit=_unit(layer, nodes[layer.name]), estimate=_compared(estimates.get(layer.name, {}))
+            name=layer.name,
+            unit=_unit(layer, nodes[layer.name]),
+            estimate=_compared(report, estimates.get(layer.name, {})),
         )
         for layer in graph.layers
     ]
@@ -214,8 +217,15 @@ def _unit(layer: Any, node: Any) -> RtlUnit | str:
         return str(error)
 
 
-def _compared(estimate: Mapping[str, float]) -> dict[str, float]:
-    return {name: estimate[name] for name in ESTIMATED if name in estimate}
+def _compared(report: Path, estimate: object) -> dict[str, float]:
+    """Return the resources that are compared, of one layer of a report: all of `ESTIMATED`, or none."""
+    if estimate == {}:
+        return {}
+    compared = {name: estimate.get(name) for name in ESTIMATED} if isinstance(estimate, dict) else {}
+    numbers = {name: value for name, value in compared.items() if isinstance(value, int | float)}
+    if set(numbers) != set(ESTIMATED):
+        raise InputError(f"{report}: expected numbers for {', '.join(ESTIMATED)}, found {estimate}; build again")
+    return numbers
 
 
 def _read_json(path: Path) -> dict[str, Any]:

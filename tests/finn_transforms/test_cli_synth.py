@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 from pathlib import Path
 
 import onnx_ir as ir
@@ -99,6 +100,56 @@ def test_a_folder_without_a_build_is_refused(tmp_path: Path) -> None:
     assert result.exit_code == 2
     assert "expected a report of bfx build" in flat(result.output)
     assert "Traceback" not in result.output
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "message"),
+    [
+        ("estimate_layer_resources.json", '{"total": {"LUT": 1', "expected a report of bfx build"),
+        ("estimate_layer_resources.json", "[]", "expected a report of bfx build, found list"),
+        ("estimate_layer_resources.json", '{"NAME": 3}', "expected numbers for LUT, BRAM_18K, URAM, DSP, found 3"),
+        ("estimate_layer_resources.json", '{"NAME": {"LUT": "many"}}', "expected numbers for LUT"),
+        ("estimate_breakdown.json", "", "expected a report of bfx build"),
+        ("estimate_breakdown.json", "{}", "expected an AMD"),
+    ],
+)
+@pytest.mark.usefixtures("simple")
+def test_half_a_report_is_refused(built: Path, tmp_path: Path, name: str, text: str, message: str) -> None:
+    copy = tmp_path / "build"
+    shutil.copytree(built, copy)
+    layer = next(iter(json.loads((built / "report" / "estimate_layer_resources.json").read_text())))
+    (copy / "report" / name).write_text(text.replace("NAME", layer))
+    result = synth(copy)
+    assert result.exit_code == 2, result.output
+    assert message in flat(result.output)
+    assert "Traceback" not in result.output
+
+
+@pytest.mark.parametrize("content", [None, b"", b"no model"])
+def test_half_a_build_is_refused(built: Path, tmp_path: Path, content: bytes | None) -> None:
+    copy = tmp_path / "build"
+    shutil.copytree(built, copy)
+    if content is None:
+        (copy / "hw_graph.onnx").unlink()
+    else:
+        (copy / "hw_graph.onnx").write_bytes(content)
+    result = synth(copy)
+    assert result.exit_code == 2, result.output
+    assert "hw_graph.onnx: expected" in flat(result.output)
+    assert isinstance(result.exception, SystemExit)
+
+
+@pytest.mark.usefixtures("simple")
+def test_a_report_that_cannot_be_written_is_named(built: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "build"
+    shutil.copytree(built, copy)
+    (copy / "report" / "synthesis.json").unlink(missing_ok=True)
+    (copy / "report" / "synthesis.json").mkdir()
+    result = synth(copy)
+    assert result.exit_code == 2, result.output
+    assert "synthesis.json: expected to write it, found Is a directory" in flat(result.output)
+    # What was found is shown all the same.
+    assert "Hardware layers, synthesised" in flat(result.output)
 
 
 @pytest.mark.usefixtures("simple")
