@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
@@ -86,6 +87,9 @@ DELAYS = {
     ),
 }
 
+_ADDRESS = {"DPO": "DPRA", "SPO": "A", "O": "A", "Q": "A"}
+"""Addresses of outputs of distributed memories and shift registers; otherwise ``DOx`` has ``ADDRx``."""
+
 _SAME_SLICE = LUT_TYPES | {"MUXF7", "MUXF8", "CARRY4", "CARRY8"}
 
 
@@ -103,7 +107,8 @@ def critical_path(netlist: Netlist, family: str) -> CriticalPath | None:
     """Return the slowest path of a netlist.
 
     It begins at a register, memory or DSP block, or at an input port, which is taken to come straight from a register,
-    and ends at one of these or at an output port, taken to go straight into a register. Nothing is known of placement.
+    and ends at one of these or at an output port, taken to go straight into a register. Nothing is known of placement,
+    nor of what a DSP block does without its own registers.
 
     Args:
         netlist: Netlist of primitives.
@@ -155,8 +160,7 @@ class _Paths:
         elif cell.type in ("CARRY4", "CARRY8"):
             self.add_carry(cell)
         elif cell.type in MEMORY_SITES or cell.type in SRL_TYPES:
-            read = tuple(port for port in cell.inputs if port.startswith(("A", "DPRA")))
-            self.through(cell, read, self.delays.lut, luts=1)
+            self.add_read(cell)
             self.clocked(cell, self.delays.memory_out, self.delays.setup)
         elif cell.type.startswith(("FD", "LD")):
             self.clocked(cell, self.delays.clock_to_out, self.delays.setup)
@@ -173,6 +177,23 @@ class _Paths:
         """Enter arcs from some inputs of a cell to all its outputs, with the nets in front."""
         for net in _nets(cell.inputs[port] for port in ports):
             self.arc(cell, _Arc(source=net, delay=self.wire(net) + delay, luts=luts))
+
+    def add_read(self, cell: Cell) -> None:
+        """Enter asynchronous reads of a distributed memory, each output from its own address, or of a shift register.
+
+        A write address may well follow from what another port reads, which is no loop.
+        """
+        for port, nets in cell.outputs.items():
+            if port == "Q31":
+                continue
+            own = _ADDRESS.get(port, f"ADDR{port[-1]}")
+            read = [name for name in cell.inputs if re.fullmatch(rf"{own}\d*", name)] or [
+                name for name in cell.inputs if re.fullmatch(r"A\d*", name)
+            ]
+            for source in _nets(cell.inputs[name] for name in read):
+                arc = _Arc(source=source, delay=self.wire(source) + self.delays.lut, luts=1)
+                for net in _nets([nets]):
+                    self.arcs.setdefault(net, []).append(arc)
 
     def clocked(self, cell: Cell, out: float, setup: float) -> None:
         """Enter outputs of a cell as starts and its inputs, clocks left out, as ends."""

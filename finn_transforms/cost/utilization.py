@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from finn_transforms.cost.timing import fmax_class
+
 
 @dataclass(frozen=True, kw_only=True)
 class CriticalPath:
@@ -32,8 +34,8 @@ class CriticalPath:
 
     @property
     def fmax_class(self) -> int:
-        """The highest of 50, 100, 150, ... MHz below `fmax_mhz`, 0 below 50 MHz."""
-        return int(self.fmax_mhz // 50) * 50
+        """Its class of clock; see `finn_transforms.cost.timing.fmax_class`."""
+        return fmax_class(self.delay_ns)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -66,3 +66,30 @@ def test_classes_of_speed_are_steps_of_50_mhz() -> None:
     path = CriticalPath(delay_ns=3.9, lut_levels=1, carry_bits=0, start="a", end="b")
     assert path.fmax_mhz == pytest.approx(256.41, abs=0.01)
     assert path.fmax_class == 250
+
+
+def memory(kind: str, reads: dict[str, int], drives: dict[str, int]) -> Cell:
+    inputs = {port: (net,) for port, net in reads.items()}
+    outputs = {port: (net,) for port, net in drives.items()}
+    return Cell(name="m", type=kind, parameters={}, inputs=inputs, outputs=outputs)
+
+
+@pytest.mark.parametrize(
+    ("kind", "address", "data", "write"),
+    [("RAM32M", "ADDRA", "DOA", "ADDRD"), ("RAM64M8", "ADDRC", "DOC", "ADDRH"), ("RAM64X1D", "DPRA0", "DPO", "A0")],
+)
+def test_a_write_address_may_follow_from_what_is_read(kind: str, address: str, data: str, write: str) -> None:
+    ram = memory(kind, {address: 2, write: 4, "WCLK": 1}, {data: 3})
+    path = critical_path(netlist(ram, lut("next", [3], 4), inputs={"a": [2]}), "xc7")
+    assert path is not None
+    # From what the memory stores through the LUT to the write address.
+    assert (path.start, path.end, path.lut_levels) == ("m", "m", 1)
+    with pytest.raises(ValueError, match="combinational loop"):
+        critical_path(netlist(ram, lut("next", [3], 2)), "xc7")
+
+
+def test_the_last_output_of_a_shift_register_has_no_address() -> None:
+    shift = memory("SRLC32E", {"A0": 3, "D": 5, "CLK": 1}, {"Q31": 2, "Q": 6})
+    path = critical_path(netlist(shift, lut("a", [2], 3)), "xc7")
+    assert path is not None
+    assert path.lut_levels == 1
