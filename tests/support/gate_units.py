@@ -3,7 +3,18 @@
 import numpy as np
 from qonnx.core.datatype import DataType
 
-from finn_transforms.rtl import Duplicate, Fifo, MvauLut, RtlUnit, Thresholding, VvauLut, WidthConverter
+from finn_transforms.rtl import (
+    Duplicate,
+    Elementwise,
+    Fifo,
+    GlobalSum,
+    MvauLut,
+    Pool,
+    RtlUnit,
+    Thresholding,
+    VvauLut,
+    WidthConverter,
+)
 
 _RANDOM = np.random.default_rng(5)
 INT8, INT5, INT4, UINT3 = DataType["INT8"], DataType["INT5"], DataType["INT4"], DataType["UINT3"]
@@ -34,6 +45,10 @@ UNITS: dict[str, tuple[RtlUnit, ...]] = {
         ),
         Fifo(name="memory", data_type=INT5, elements=3, beats=40, depth=33, ram_style="distributed"),
         WidthConverter(name="narrow", data_type=INT5, elements_in=6, elements_out=4, elements=24),
+        Elementwise(
+            name="constant_products", operation="mul", left_type=INT5, right_type=INT4, elements=2, beats=10,
+            output_type=DataType["INT9"], constants=np.array([[0, 1], [-8, 7], [5, -1], [-3, 2], [0, 6]]),
+        ),
         Duplicate(name="copy", data_type=INT5, elements=2, beats=10, copies=2),
     ),
     "xcup": (
@@ -46,6 +61,13 @@ UNITS: dict[str, tuple[RtlUnit, ...]] = {
             num_vectors=(5,), search="parallel",
         ),
         Fifo(name="memory", data_type=INT5, elements=3, beats=40, depth=33, ram_style="distributed"),
+        Pool(
+            name="maximum", channels=4, pe=2, kernel=(2, 2), windows=3, function="MaxPool", input_type=INT5,
+            output_type=INT5,
+        ),
+        GlobalSum(
+            name="all_pixels", channels=4, pe=2, pixels=6, input_type=UINT3, output_type=DataType["UINT6"],
+        ),
         WidthConverter(name="widen", data_type=INT5, elements_in=2, elements_out=6, elements=24),
     ),
 }  # fmt: skip
