@@ -162,6 +162,11 @@ def synthesis_table(layers: Sequence[SynthesisedLayer], family: str) -> Table:
     luts = str(measured["LUT"]), str(total["RAM, SRL"])
     others = *map(str, (total["FF"], measured["BRAM_18K"], measured["DSP"])), ""
     table.add_row(f"Sum{both}", *luts, _shown(total["estimated"]["LUT"]), _percent(total["error"]), *others)
+    if total["LUT without ternary"] != measured["LUT"]:
+        table.caption = (
+            f"Sum of LUT if no adder of three operands shares sites between bits: {total['LUT without ternary']}"
+        )
+        table.caption_justify = "left"
     return table
 
 
@@ -190,6 +195,7 @@ def _total(layers: Sequence[SynthesisedLayer]) -> dict[str, Any]:
         "layers": len(both),
         "synthesised": measured,
         "estimated": estimated,
+        "LUT without ternary": sum(layer.measured.lut_without_ternary for layer in both if layer.measured is not None),
         "error": estimated["LUT"] / measured["LUT"] - 1 if measured["LUT"] else None,
         "FF": sum(layer.measured.ff for layer in both if layer.measured is not None),
         "RAM, SRL": sum(

@@ -1,5 +1,7 @@
 """What was measured beside what was estimated."""
 
+from dataclasses import replace
+
 import pytest
 from rich.console import Console
 
@@ -49,6 +51,7 @@ def test_sums_are_over_layers_with_both_figures() -> None:
     assert document["total"]["synthesised"] == {"LUT": 100, "BRAM_18K": 0, "URAM": 0, "DSP": 2}
     assert document["total"]["estimated"]["LUT"] == 150
     assert document["total"]["error"] == pytest.approx(0.5)
+    assert document["total"]["LUT without ternary"] == 103
     assert document["tool"] == "tool 1"
     nothing = synthesis_document(synthesised(LAYERS, {}), "xc7")["total"]
     assert (nothing["layers"], nothing["error"]) == (0, None)
@@ -63,3 +66,9 @@ def test_the_table_has_a_line_per_layer() -> None:
     assert lines["one"] == ["100", "10", "150", "+50.0%", "40", "0", "2", "-"]
     assert lines["without"] == ["?", "?", "150", "?", "?", "?", "?", "?"]
     assert lines["Sum (1 of 3)"][:4] == ["100", "10", "150", "+50.0%"]
+    assert "shares sites between bits: 103" in captured.get()
+
+
+def test_a_more_cautious_count_is_only_named_where_it_differs() -> None:
+    same = replace(MEASURED, lut_without_ternary=MEASURED.lut)
+    assert synthesis_table(synthesised(LAYERS, {0: same}), "xc7").caption is None
