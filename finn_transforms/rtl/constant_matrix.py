@@ -136,7 +136,7 @@ class ConstantMatrix:
                     lines += [f"logic [{self.width}:0] {name};", _register(enable, name, total)]
             paired = {f"sum{index - 1}", f"difference{index - 1}"} & names if index % 2 else set()
             if not used and not paired:
-                lines.append(f"wire unused_in{index} = &{{1'b0, in{index}}};")
+                lines.append(f"wire unused_field{index} = &{{1'b0, in{index}}};")
         return lines
 
     def _channel(self, channel: int, outputs: str, enable: str) -> list[str]:
