@@ -32,7 +32,8 @@ def foldings(layer: HwLayer) -> tuple[HwLayer, ...]:
       input vector of more than 1,024 words.
     - VVAU: PE divides the channels; SIMD divides the window, and is above 1 only with PE = channels, since FINN's
       window generator sends several pixels of a window only together with all channels.
-    - Window generator: SIMD divides the channels; whole windows with all channels, if it is depthwise with any.
+    - Window generator: SIMD divides the channels; whole windows with all channels, if it is depthwise with any, and
+      if FINN's generator builds them.
     - All others: their one width divides the channels of each of their streams.
     """
     return tuple(_foldings(layer))
@@ -50,7 +51,8 @@ def _foldings(layer: HwLayer) -> Iterator[HwLayer]:
         yield from (replace(layer, simd=simd, parallel_window=False) for simd in widths)
         if prod(layer.kernel) > 1:
             widest = widths if layer.depthwise else widths[-1:]
-            yield from (replace(layer, simd=simd, parallel_window=True) for simd in widest)
+            whole = (replace(layer, simd=simd, parallel_window=True) for simd in widest)
+            yield from (each for each in whole if each.refusal is None)
     elif isinstance(layer, PaddingParams):
         yield from (replace(layer, simd=simd) for simd in divisors(layer.channels))
     elif isinstance(layer, StreamParams):

@@ -108,6 +108,41 @@ class SwgParams:
         return (self.pixels_between_first_and_last + ahead) * self.channel_fold
 
     @property
+    def refusal(self) -> str | None:
+        """What FINN 1.6.1's RTL generator expects and does not find here, None where it builds the layer.
+
+        Its line buffers of one word delay by two, and those of none by one, so that windows in registers come out
+        wrong; it does not notice.
+        """
+        (height, width), (_, extent), fold = self.image, self.extent, self.channel_fold
+        if any(step > size for step, size in zip(self.stride, self.image, strict=True)):
+            return (
+                f"strides of at most the image {self.image}, found {self.stride}; where there is one window, 1 will do"
+            )
+        line = (width - extent + width * (self.dilation[0] - 1)) * fold
+        if not self.registers_window:
+            if refusal := self._buffer_refusal():
+                return refusal
+        elif self.kernel[0] > 1 and height > 1 and width > 1 and line < 2:
+            return f"line buffers of at least 2 words with whole windows, found {line}; leave parallel_window at 0"
+        # The innermost loop that repeats begins with its first step done.
+        loops = [*self.output, fold] if self.registers_window else [*self.output, *self.kernel, fold]
+        loops[max((place for place, size in enumerate(loops) if size > 1), default=0)] -= 1
+        if max(loops) <= 1:
+            return "a loop of more than two steps, found fewer in all; fold the layer less or more"
+        return None
+
+    def _buffer_refusal(self) -> str | None:
+        """Refuse jumps that are longer than the addressed buffer."""
+        (_, width), (_, extent), fold = self.image, self.extent, self.channel_fold
+        window = self.pixels_between_first_and_last * fold
+        unread = width - (extent + (self.output[1] - 1) * self.stride[1])
+        row = (unread + extent + (self.stride[0] - 1) * width) * fold + 1 - window
+        if max(abs(row), abs(self.stride[1] * fold + 1 - window)) > self.buffer_words:
+            return f"a jump to the next row within its buffer of {self.buffer_words} words, found one of {row}"
+        return None
+
+    @property
     def input_shape(self) -> tuple[int, int, int, int]:
         """Shape of the input, (1, H, W, C)."""
         return (1, *self.image, self.channels)

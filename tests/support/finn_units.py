@@ -19,6 +19,13 @@ WAYS = [None, Stalls(), Stalls(valid_probability=0.3), Stalls(ready_probability=
 
 def swg(name: str, kernel: int | tuple[int, int] = 3, image: int | tuple[int, int] = 6, **changes: Any) -> FinnSwg:
     """Return a window generator of 4-bit pixels, 2 of 4 channels per beat unless told otherwise."""
+    return FinnSwg(name=name, layer=swg_layer(name, kernel, image, **changes))
+
+
+def swg_layer(
+    name: str, kernel: int | tuple[int, int] = 3, image: int | tuple[int, int] = 6, **changes: Any
+) -> SwgParams:
+    """Return the layer of such a generator."""
     pairs = {
         "kernel": kernel,
         "image": image,
@@ -33,7 +40,7 @@ def swg(name: str, kernel: int | tuple[int, int] = 3, image: int | tuple[int, in
         )
     )
     options = {"name": name, "channels": 4, "simd": 2, "data_type": DataType["INT4"]} | changes
-    return FinnSwg(name=name, layer=SwgParams(output=output, **sizes, **options))
+    return SwgParams(output=output, **sizes, **options)
 
 
 def padding(name: str, **changes: Any) -> FinnPadding:

@@ -28,10 +28,18 @@ class FinnSwg(RtlUnit):
     Attributes:
         name: Name of the top module.
         layer: The layer.
+
+    Raises:
+        ValueError: FINN's generator cannot build the layer, or builds it wrong.
     """
 
     name: str
     layer: SwgParams
+
+    def __post_init__(self) -> None:
+        refusal = self.layer.refusal
+        if refusal is not None:
+            raise ValueError(f"{self.name}: FINN's window generator expects {refusal}")
 
     @property
     def window(self) -> int:

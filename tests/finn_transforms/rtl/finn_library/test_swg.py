@@ -1,9 +1,13 @@
+from typing import Any
+
 import numpy as np
 import pytest
 
 from finn_transforms.finn_compat import FinnMissingError
+from finn_transforms.folding.candidates import foldings
 from finn_transforms.rtl.finn_library import FinnSwg
-from tests.support.finn_units import SWGS, WAYS, beats_waited_for, bench, frames, swg
+from finn_transforms.rtl.finn_library.swg import _generated
+from tests.support.finn_units import SWGS, WAYS, beats_waited_for, bench, frames, swg, swg_layer
 
 
 @pytest.mark.parametrize("unit", SWGS.values(), ids=SWGS)
@@ -44,3 +48,34 @@ def test_without_finn_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setattr("finn_transforms.finn_compat.find_spec", lambda _: None)
     with pytest.raises(FinnMissingError, match=r"pip install"):
         swg("never_generated_before").sources()
+
+
+# What the generator cannot build, found by drawing layers; the first three it builds without a word, with wrong windows.
+LINES, STRIDE, LOOP, JUMP = "line buffers", "strides of at most", "more than two steps", "jump to the next row"
+
+
+@pytest.mark.parametrize(
+    ("refusal", "message", "changes"),
+    [
+        (LINES, None, {"kernel": 3, "image": 4, "parallel_window": True}),
+        (LINES, None, {"kernel": 2, "image": (7, 2), "parallel_window": True}),
+        (LINES, None, {"kernel": (4, 1), "image": (9, 2), "depthwise": True, "parallel_window": True}),
+        (STRIDE, "Illegal conv", {"kernel": (4, 1), "image": (9, 1), "stride": (1, 2)}),
+        (LOOP, "math domain", {"kernel": (1, 2), "image": (3, 4), "stride": (2, 3), "parallel_window": True}),
+        (LOOP, "math domain", {"kernel": (2, 1), "image": 3, "stride": (2, 3), "dilation": (1, 2)}),
+        (JUMP, "H increment", {"kernel": (1, 3), "image": (4, 7), "stride": 3, "dilation": 2}),
+        (JUMP, "H increment", {"kernel": (1, 2), "image": (1, 7), "stride": (1, 3), "dilation": (2, 1)}),
+    ],
+)
+def test_what_finn_cannot_build_is_refused(refusal: str, message: str | None, changes: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match=refusal):
+        swg("refused", simd=4, **changes)
+    if message is not None:
+        layer = swg_layer("layer", simd=4, **changes)
+        with pytest.raises((AssertionError, ValueError), match=message):
+            _generated("refused_finn", layer)
+
+
+def test_whole_windows_are_offered_where_finn_builds_them() -> None:
+    assert any(each.parallel_window for each in foldings(swg_layer("layer", kernel=3, image=5)))
+    assert not any(each.parallel_window for each in foldings(swg_layer("layer", kernel=3, image=4)))
