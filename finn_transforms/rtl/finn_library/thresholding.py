@@ -29,7 +29,7 @@ class FinnThresholding(RtlUnit):
         thresholds: Ascending integers, (C, steps), or (1, steps) for all channels.
 
     Raises:
-        ValueError: the thresholds have another shape, descend, or are too large for FINN's generator.
+        ValueError: the thresholds have another shape, descend, are too large, or a single one, too small for FINN's generator.
     """
 
     name: str
@@ -43,6 +43,11 @@ class FinnThresholding(RtlUnit):
             raise ValueError(
                 f"thresholding {self.name}: expected thresholds {expected}, found {thresholds.shape}; "
                 "pass the initializer of the layer"
+            )
+        if layer.channels * layer.steps == 1:
+            raise ValueError(
+                f"thresholding {self.name}: expected at least 2 thresholds in all, found 1, whose address FINN gives a "
+                "width of 0; use the unit Thresholding instead"
             )
         if np.any(thresholds[:, 1:] < thresholds[:, :-1]):
             raise ValueError(

@@ -31,6 +31,8 @@ module bfx_global_sum #(
     for (genvar e = 0; e < int'(ELEMENTS); e++) begin : gen_element
         wire [IN_BITS-1:0] value = in_data[e*IN_BITS+:IN_BITS];
         wire [SUM_BITS-1:0] addend = SIGNED ? SUM_BITS'($signed(value)) : SUM_BITS'(value);
+        // Sums may be known to need fewer bits than the type of the inputs has.
+        wire unused = &{1'b0, value};
         assign sums[e*SUM_BITS+:SUM_BITS] = (first ? '0 : held[e*SUM_BITS+:SUM_BITS]) + addend;
     end
     if (FOLDS == 1) begin : gen_register

@@ -39,6 +39,8 @@ module bfx_pool #(
             localparam int unsigned Wide = SUM_BITS > SHIFT + OUT_BITS ? SUM_BITS : SHIFT + OUT_BITS;
             logic [SUM_BITS-1:0] sum;
             wire [SUM_BITS-1:0] addend = SIGNED ? SUM_BITS'($signed(value)) : SUM_BITS'(value);
+            // Sums may be known to need fewer bits than the type of the inputs has.
+            wire unused = &{1'b0, value};
             always_ff @(posedge clk) if (take) sum <= (first ? '0 : sum) + addend;
             wire [Wide-1:0] extended = SIGNED ? Wide'($signed(sum)) : Wide'(sum);
             assign out_data[e*OUT_BITS+:OUT_BITS] = extended[SHIFT+:OUT_BITS];

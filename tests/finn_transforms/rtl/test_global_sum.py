@@ -37,6 +37,9 @@ def test_a_sum_too_narrow_wraps() -> None:
     largest = np.full((2, 9, 6), 15)
     assert (unit.golden(largest)[0] == 135).all()
     assert (simulate(unit, [largest]).outputs[0] == 7).all()
+    # Whoever knows the values may give a sum fewer bits than the inputs' type has.
+    tight = global_sum("UINT6", "UINT5", pe=6)
+    assert (simulate(tight, [largest]).outputs[0] == 7).all()
 
 
 def test_finns_layer_takes_as_long_and_the_sums_themselves() -> None:

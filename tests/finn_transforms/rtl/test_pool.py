@@ -39,6 +39,8 @@ SMALL = [
     for function, output in (("MaxPool", "INT2"), ("AccPool", "INT4"))
 ]
 NARROW = pool("AccPool", "UINT4", "UINT7")
+# Whoever knows the values may give a sum fewer bits than the inputs' type has.
+TIGHT = pool("AccPool", "UINT6", "UINT5", accumulator_bits=5)
 
 
 def test_all_functions() -> None:
@@ -46,7 +48,7 @@ def test_all_functions() -> None:
 
 
 def test_small_windows_in_every_combination_and_sums_too_narrow() -> None:
-    bench = Bench([*SMALL, NARROW])
+    bench = Bench([*SMALL, NARROW, TIGHT])
     windows = np.array(list(itertools.product(range(-2, 2), repeat=3)))
     for unit, reduce in zip(SMALL, (np.max, np.sum), strict=True):
         run = bench.run(unit, [windows.reshape(1, -1, 1)])
@@ -54,6 +56,8 @@ def test_small_windows_in_every_combination_and_sums_too_narrow() -> None:
     largest = np.full((1, NARROW.inputs[0].beats, 2), 15)
     assert (NARROW.golden(largest)[0] == 135).all()
     assert (bench.run(NARROW, [largest]).outputs[0] == 135 - 128).all()
+    ones = np.ones((1, TIGHT.inputs[0].beats, 2), dtype=np.int64)
+    assert (bench.run(TIGHT, [ones]).outputs[0] == 9).all()
 
 
 def test_windows_come_as_a_depthwise_generator_sends_them() -> None:
