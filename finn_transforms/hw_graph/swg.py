@@ -111,13 +111,19 @@ class SwgParams:
     def refusal(self) -> str | None:
         """What FINN 1.6.1's RTL generator expects and does not find here, None where it builds the layer.
 
-        Its line buffers of one word delay by two, and those of none by one, so that windows in registers come out
-        wrong; it does not notice.
+        Two faults it does not notice: line buffers of one word delay by two, and those of none by one, so that windows
+        in registers come out wrong; and pixels behind the last window are counted modulo what the windows cover, so
+        that it sends too many windows, or stops, where at least half of the image is left.
         """
         (height, width), (_, extent), fold = self.image, self.extent, self.channel_fold
         if any(step > size for step, size in zip(self.stride, self.image, strict=True)):
+            return f"strides of at most the image {self.image}, found {self.stride}; crop the image"
+        covered = [
+            span + (count - 1) * step for span, count, step in zip(self.extent, self.output, self.stride, strict=True)
+        ]
+        if any(size >= 2 * part for size, part in zip(self.image, covered, strict=True)):
             return (
-                f"strides of at most the image {self.image}, found {self.stride}; where there is one window, 1 will do"
+                f"windows that cover more than half of the image {self.image}, found {tuple(covered)}; crop the image"
             )
         line = (width - extent + width * (self.dilation[0] - 1)) * fold
         if not self.registers_window:
