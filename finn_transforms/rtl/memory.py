@@ -73,7 +73,8 @@ class ReadOnlyMemory:
         ]
         return [
             *declared,
-            f'(* ram_style = "{"block" if self.is_block else "registers"}" *)',
+            # Yosys reads the first, Vivado the second for a memory that is never written.
+            '(* ram_style = "block", rom_style = "block" *)' if self.is_block else '(* ram_style = "registers" *)',
             f"logic [{self.width - 1}:0] {self.name}_memory[{len(self.words)}];",
             "initial begin",
             *contents,

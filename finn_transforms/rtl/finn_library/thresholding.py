@@ -44,10 +44,15 @@ class FinnThresholding(RtlUnit):
                 f"thresholding {self.name}: expected thresholds {expected}, found {thresholds.shape}; "
                 "pass the initializer of the layer"
             )
-        if layer.channels * layer.steps == 1:
+        if thresholds.size == layer.pe == 1:
             raise ValueError(
                 f"thresholding {self.name}: expected at least 2 thresholds in all, found 1, whose address FINN gives a "
                 "width of 0; use the unit Thresholding instead"
+            )
+        if layer.bias + layer.steps < -1 and layer.output_type.name != "BIPOLAR":
+            raise ValueError(
+                f"thresholding {self.name}: expected a largest result of at least -1, found {layer.bias + layer.steps}, "
+                "for which FINN computes the width of a result without signs; use the unit Thresholding instead"
             )
         if np.any(thresholds[:, 1:] < thresholds[:, :-1]):
             raise ValueError(

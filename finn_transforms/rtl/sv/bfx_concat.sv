@@ -14,12 +14,13 @@ module bfx_concat #(
     output logic out_valid,
     input wire out_ready
 );
-    wire [$clog2(COUNT)-1:0] turn;
+    localparam int unsigned Bits = $clog2(COUNT);
+    wire [Bits-1:0] turn;
     wire load = !out_valid || out_ready;
     wire [COUNT-1:0] chosen;
     wire valid = |(in_valid & chosen);
     for (genvar i = 0; i < int'(COUNT); i++) begin : gen_ready
-        assign chosen[i] = turn == $clog2(COUNT)'(i);
+        assign chosen[i] = turn == Bits'(i);
     end
     assign in_ready = load ? chosen : '0;
     bfx_turns #(.COUNT(COUNT), .LONGEST(LONGEST), .LENGTHS(LENGTHS)) turns (.clk, .rst_n, .step(load && valid), .turn);

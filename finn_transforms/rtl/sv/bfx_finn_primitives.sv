@@ -1,7 +1,8 @@
 // Interfaces of the primitives that FINN's mvu.sv instantiates, for synthesis; simulators never see the DSP slices,
 // since mvu.sv computes what they do itself where VERILATOR is defined. Source: AMD's UG479 (DSP48E1), UG579 (DSP48E2)
 // and UG974 (LUT6_2).
-`ifndef VERILATOR
+// Only Yosys (slang) needs them: vendors' tools have their own, which these would hide.
+`ifdef __slang__
 
 (* blackbox *)
 module DSP48E1 #(

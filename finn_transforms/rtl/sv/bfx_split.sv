@@ -14,7 +14,8 @@ module bfx_split #(
     output logic [COUNT-1:0] out_valid,
     input wire [COUNT-1:0] out_ready
 );
-    wire [$clog2(COUNT)-1:0] turn;
+    localparam int unsigned Bits = $clog2(COUNT);
+    wire [Bits-1:0] turn;
     logic [WIDTH-1:0] data;
     assign in_ready = (out_valid & ~out_ready) == '0;
     assign out_data = {COUNT{data}};
@@ -25,7 +26,7 @@ module bfx_split #(
         if (in_ready) data <= in_data;
         for (int unsigned i = 0; i < COUNT; i++) begin
             if (!rst_n) out_valid[i] <= 1'b0;
-            else if (in_ready) out_valid[i] <= in_valid && turn == $clog2(COUNT)'(i);
+            else if (in_ready) out_valid[i] <= in_valid && turn == Bits'(i);
         end
     end
 endmodule

@@ -29,7 +29,7 @@ module bfx_threshold_node #(
     if (DEPTH == 1) begin : gen_constant
         assign threshold = TABLE[BITS-1:0];
     end else if (BLOCK) begin : gen_block
-        (* ram_style = "block" *)
+        (* ram_style = "block", rom_style = "block" *)
         logic [BITS-1:0] memory[DEPTH];
         // Part by part, since tools limit how far they unroll a loop.
         for (genvar part = 0; part < DEPTH; part += 1024) begin : gen_part

@@ -30,7 +30,14 @@ module bfx_thresholding #(
     output wire out_valid,
     input wire out_ready
 );
-    localparam int unsigned Latency = PARALLEL ? 2 : CODE_BITS + $countones(BLOCKS);
+    // Not $countones, which not every synthesis tool knows.
+    function automatic int unsigned stages();
+        int unsigned sum = CODE_BITS;
+        for (int i = 0; i < CODE_BITS; i++) if (BLOCKS[i]) sum++;
+        return sum;
+    endfunction
+
+    localparam int unsigned Latency = PARALLEL ? 2 : stages();
     localparam int unsigned SetBits = SETS > 1 ? $clog2(SETS) : 1;
 
     logic ready;

@@ -47,3 +47,8 @@ def test_what_cannot_be_built_is_refused() -> None:
         replace(unit, thresholds=unit.thresholds[:, ::-1])
     with pytest.raises(ValueError, match="float32"):
         replace(unit, thresholds=np.full((4, 15), 2**25 + 1))
+    with pytest.raises(ValueError, match="at least 2 thresholds in all, found 1"):
+        thresholding("refused", shared=True, pe=1, steps=1, output_type="BIPOLAR")
+    # Found by drawing units: the width is computed without signs, and all but the first lane come out wrong.
+    with pytest.raises(ValueError, match="a largest result of at least -1, found -3"):
+        thresholding("refused", steps=1, bias=-4, output_type="INT3")
