@@ -29,7 +29,8 @@ class FinnThresholding(RtlUnit):
         thresholds: Ascending integers, (C, steps), or (1, steps) for all channels.
 
     Raises:
-        ValueError: the thresholds have another shape, descend, are too large, or a single one, too small for FINN's generator.
+        ValueError: the thresholds have another shape, descend, are too large or too few for FINN's generator, or their
+            counts too low.
     """
 
     name: str
@@ -49,9 +50,10 @@ class FinnThresholding(RtlUnit):
                 f"thresholding {self.name}: expected at least 2 thresholds in all, found 1, whose address FINN gives a "
                 "width of 0; use the unit Thresholding instead"
             )
-        if layer.bias + layer.steps < -1 and layer.output_type.name != "BIPOLAR":
+        largest = layer.bias + layer.steps
+        if largest < -1 and layer.output_type.name != "BIPOLAR":
             raise ValueError(
-                f"thresholding {self.name}: expected a largest result of at least -1, found {layer.bias + layer.steps}, "
+                f"thresholding {self.name}: expected a largest result of at least -1, found {largest}, "
                 "for which FINN computes the width of a result without signs; use the unit Thresholding instead"
             )
         if np.any(thresholds[:, 1:] < thresholds[:, :-1]):
