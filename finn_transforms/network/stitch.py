@@ -11,7 +11,7 @@ import onnx_ir as ir
 from finn_transforms.analysis.constants import constant
 from finn_transforms.analysis.islands import nodes_between_hardware
 from finn_transforms.analysis.matching import is_hardware, layer_type
-from finn_transforms.hw_graph import HwLayer, read_layer
+from finn_transforms.hw_graph import HwLayer, PoolParams, SwgParams, VvauParams, read_layer
 from finn_transforms.network.depths import Depth, depths
 from finn_transforms.network.graph import OUTSIDE, Link, Network, NetworkError, Port
 from finn_transforms.rtl import Duplicate, Fifo, RtlUnit, Stream, WidthConverter
@@ -100,6 +100,8 @@ class _Builder:
         read = [value for value in node.inputs if value is not None and constant(value) is None]
         if len(read) != len(unit.inputs):
             raise NetworkError(f"{node.op_type} {node.name!r}: expected {len(unit.inputs)} streams, found {len(read)}")
+        for value in read:
+            self._require_order(value, layer)
         sources = [self._source(value, stream) for value, stream in zip(read, unit.inputs, strict=True)]
         place = len(self.units)
         self.units.append(unit)
@@ -118,6 +120,21 @@ class _Builder:
                     self._link(port, Port(unit=OUTSIDE, stream=len(names)), value)
                     names.append(value.name or "")
         return tuple(names)
+
+    def _require_order(self, value: ir.Value, reader: HwLayer) -> None:
+        """Refuse a reader of windows, channel by channel, that takes others at a time: a converter keeps the order."""
+        producer = value.producer()
+        windows = read_layer(producer) if producer is not None and is_hardware(producer) else None
+        if not (isinstance(windows, SwgParams) and windows.depthwise and isinstance(reader, VvauParams | PoolParams)):
+            return
+        whole = isinstance(reader, VvauParams) and reader.simd > 1
+        if windows.simd != reader.pe or windows.parallel_window != whole:
+            pixels = "all pixels" if whole else "one pixel"
+            raise NetworkError(
+                f"{value.name!r}: expected windows of PE = {reader.pe} channels, {pixels} at a time, for {reader.name}, "
+                f"found SIMD = {windows.simd} and parallel_window = "
+                f"{int(windows.parallel_window)}; fold both alike"
+            )
 
     def _unit_name(self, kind: str) -> str:
         return f"{self.name}_{len(self.units)}_{re.sub(r'[^a-z0-9]+', '_', kind.lower())}"

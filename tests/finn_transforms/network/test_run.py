@@ -8,13 +8,18 @@ import numpy as np
 import pytest
 from qonnx.core.datatype import DataType
 
+from finn_transforms.folding import write_folding
+from finn_transforms.hw_graph import SwgParams, read_hw_graph
 from finn_transforms.network import OUTSIDE, Link, Network, NetworkError, Port, Stitched, compare, stitch
 from finn_transforms.network.data import reference
+from finn_transforms.passes import lower_to_hardware
 from finn_transforms.rtl import Duplicate, Fifo, RtlUnit, WidthConverter
 from finn_transforms.rtl.elementwise import Elementwise
 from finn_transforms.rtl.from_layer import NoUnitError
 from finn_transforms.rtl.mvau_lut import MvauLut
 from finn_transforms.sim import SimulationError, Stalls, simulate
+from tests.support.foldable import depthwise_separable
+from tests.support.graphs import GraphBuilder
 from tests.support.stitched_networks import NETWORKS, folded_model, images
 
 pytest.importorskip("finn")
@@ -123,3 +128,17 @@ def test_links_are_checked() -> None:
     assert isinstance(first, MvauLut)
     with pytest.raises(NetworkError, match="same bits, signs, elements and beats"):
         replace(network, units=(replace(first, pe=first.mh), *network.units[1:]))
+
+
+def test_windows_by_channels_are_folded_as_who_reads_them() -> None:
+    graph = GraphBuilder((1, 12, 8, 8))
+    model = graph.model(depthwise_separable(graph, graph.quant("x", 1.0, 3)))
+    lower_to_hardware(model)
+    stitch(model)
+    layers = read_hw_graph(model)
+    (windows,) = [each for each in layers.layers if isinstance(each, SwgParams) and each.depthwise]
+    # A converter would be put in between, and hand out channels in the wrong order.
+    wrong = [replace(each, simd=4) if each is windows else each for each in layers.layers]
+    write_folding(model, replace(layers, layers=tuple(wrong)))
+    with pytest.raises(NetworkError, match=r"PE = 1 channels, one pixel at a time, for .*, found SIMD = 4"):
+        stitch(model)
