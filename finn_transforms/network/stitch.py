@@ -131,8 +131,8 @@ class _Builder:
         if windows.simd != reader.pe or windows.parallel_window != whole:
             pixels = "all pixels" if whole else "one pixel"
             raise NetworkError(
-                f"{value.name!r}: expected windows of PE = {reader.pe} channels, {pixels} at a time, for {reader.name}, "
-                f"found SIMD = {windows.simd} and parallel_window = "
+                f"{value.name!r}: expected windows of PE = {reader.pe} channels, {pixels} at a time, for "
+                f"{reader.name}, found SIMD = {windows.simd} and parallel_window = "
                 f"{int(windows.parallel_window)}; fold both alike"
             )
 
