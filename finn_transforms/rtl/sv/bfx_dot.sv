@@ -80,6 +80,7 @@ module bfx_dot #(
   generate
     if (SHARED > 0) begin : g_shared
       localparam int OW = int'(WIDTHS[0]);
+      wire unused = &{1'b0, shared};  // bits from P on
       wire [OW-1:0] complement = ~shared[OW-1:0];
       assign sums[0] = P'(complement);
     end else begin : g_alone

@@ -62,6 +62,8 @@ UNITS = [
                 {"thresholds": THRESHOLDS, "output_type": DataType["INT4"], "bias": -4, "search": "parallel"},
             ),
             ("INT4 INT4 INT14", (8, 3), (1, 4), "memory", {"output_type": DataType["INT20"]}),
+            # What the dot products share has more bits than they.
+            ("BIPOLAR INT4 INT2", (8, 2), (2, 8), "memory", {"weights": np.eye(8, 2, dtype=np.int64)}),
             # The first input counts nowhere.
             ("UINT3 INT4 INT9", (3, 2), (2, 3), "constant", {"weights": np.array([[0, 0], [1, -8], [7, 1]])}),
         ]
