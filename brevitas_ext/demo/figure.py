@@ -67,7 +67,7 @@ def _draw_luts(axes: Axes, designs: Sequence[Design], accuracy: Mapping[Network,
     axes.set_xlim(0, max(left) * 1.22)
     axes.invert_yaxis()
     axes.tick_params(axis="y", labelsize=8)
-    axes.set_xlabel("LUTs, interim estimate, LUT-only design")
+    axes.set_xlabel("LUTs, estimated, LUT-only design")
     axes.set_title("LUTs and CIFAR-10 accuracy at equal throughput", fontsize=10)
     axes.legend(fontsize=8, ncols=2, loc="upper center", bbox_to_anchor=(0.45, -0.13), frameon=False)
     axes.spines[["top", "right"]].set_visible(False)

@@ -104,7 +104,7 @@ def _show_verification(model: DemoNet, path: Path, pictures: Tensor) -> None:
 
 
 def _show_designs(designs: list[Design], accuracy: Mapping[Network, float]) -> None:
-    table = Table(title="Equal folding, LUT-only, interim estimate", title_justify="left")
+    table = Table(title="Equal folding, LUT-only, estimated", title_justify="left")
     table.add_column("Accumulator chosen by")
     for column in ("accuracy %", "widths", "LUT", "that grow with P", "of 32 bits"):
         table.add_column(column, justify="right")
