@@ -245,7 +245,7 @@ def global_sum(draw: Draw) -> GlobalSum:
 
 def _parts(draw: Draw) -> tuple[int, tuple[int, ...]]:
     simd = draw.size(SMALL, LARGE)
-    return simd, tuple(simd * draw.of(1, 2, 3, 4, 8) for _ in range(draw.of(2, 2, 3, 4)))
+    return simd, tuple(simd * draw.of(1, 2, 3, 4, 8, 16, 32) for _ in range(draw.of(2, 2, 3, 4)))
 
 
 def concat(draw: Draw) -> Concat:
@@ -310,27 +310,27 @@ def padding(draw: Draw) -> FinnPadding:
 
 
 SAMPLERS: dict[str, Sampler] = {
-    "fifo": Sampler(draw=fifo, counts=(18, 7, 6)),
-    "width_converter": Sampler(draw=width_converter, counts=(24, 8, 6)),
-    "duplicate": Sampler(draw=duplicate, counts=(6, 3, 2)),
-    "mvau": Sampler(draw=mvau, counts=(56, 18, 12)),
-    "vvau": Sampler(draw=vvau, counts=(24, 8, 6)),
+    "fifo": Sampler(draw=fifo, counts=(24, 8, 6)),
+    "width_converter": Sampler(draw=width_converter, counts=(36, 10, 8)),
+    "duplicate": Sampler(draw=duplicate, counts=(8, 4, 3)),
+    "mvau": Sampler(draw=mvau, counts=(80, 20, 12)),
+    "vvau": Sampler(draw=vvau, counts=(36, 10, 8)),
     "finn_mvu": Sampler(draw=finn_mvu, counts=(20, 7, 5), dsp=True),
-    "mvau_constant": Sampler(draw=mvau_constant, counts=(26, 10, 8)),
-    "elementwise_add": Sampler(draw=elementwise_add, counts=(20, 7, 5)),
-    "elementwise_mul": Sampler(draw=elementwise_mul, counts=(22, 7, 5)),
-    "max_pool": Sampler(draw=max_pool, counts=(10, 5, 4)),
-    "sum_pool": Sampler(draw=sum_pool, counts=(10, 5, 4)),
-    "global_sum": Sampler(draw=global_sum, counts=(12, 5, 4)),
-    "concat": Sampler(draw=concat, counts=(12, 5, 4)),
-    "split": Sampler(draw=split, counts=(10, 4, 4)),
-    "upsample": Sampler(draw=upsample, counts=(14, 5, 4)),
-    "pixel_padding": Sampler(draw=pixel_padding, counts=(12, 5, 4)),
-    "window_generator": Sampler(draw=window_generator, counts=(18, 7, 5)),
-    "window_generator_parallel": Sampler(draw=window_generator_parallel, counts=(12, 5, 4)),
-    "padding": Sampler(draw=padding, counts=(10, 5, 4)),
-    "thresholding_binary": Sampler(draw=binary_search, counts=(28, 10, 8)),
-    "thresholding_parallel": Sampler(draw=parallel_search, counts=(20, 8, 6)),
+    "mvau_constant": Sampler(draw=mvau_constant, counts=(40, 12, 8)),
+    "elementwise_add": Sampler(draw=elementwise_add, counts=(30, 8, 6)),
+    "elementwise_mul": Sampler(draw=elementwise_mul, counts=(44, 12, 8)),
+    "max_pool": Sampler(draw=max_pool, counts=(20, 6, 5)),
+    "sum_pool": Sampler(draw=sum_pool, counts=(14, 5, 4)),
+    "global_sum": Sampler(draw=global_sum, counts=(16, 6, 5)),
+    "concat": Sampler(draw=concat, counts=(36, 8, 6)),
+    "split": Sampler(draw=split, counts=(36, 8, 6)),
+    "upsample": Sampler(draw=upsample, counts=(24, 8, 6)),
+    "pixel_padding": Sampler(draw=pixel_padding, counts=(24, 8, 6)),
+    "window_generator": Sampler(draw=window_generator, counts=(28, 8, 6)),
+    "window_generator_parallel": Sampler(draw=window_generator_parallel, counts=(24, 6, 5)),
+    "padding": Sampler(draw=padding, counts=(24, 8, 6)),
+    "thresholding_binary": Sampler(draw=binary_search, counts=(36, 10, 8)),
+    "thresholding_parallel": Sampler(draw=parallel_search, counts=(28, 8, 6)),
 }
 
 

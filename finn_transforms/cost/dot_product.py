@@ -84,7 +84,7 @@ class Adders:
 def plane_adders(simd: int, value_bits: int, out_bits: int, prefix: str = "") -> Adders:
     """Return the adders of one plane (``bfx_plane``): pairs of terms, then a tree of adders of three.
 
-    Names: ``leaf`` for two terms and their sum, ``count`` for three terms of one bit, ``three``, ``two`` in the tree.
+    Names: ``leaf`` for two terms and their sum, ``lone`` for a term that is left, ``count`` for three terms of one bit, ``three``, ``two`` in the tree.
     """
     found = Adders()
     leaf = 3 if value_bits == 1 else 2
@@ -96,6 +96,7 @@ def plane_adders(simd: int, value_bits: int, out_bits: int, prefix: str = "") ->
     else:
         found.add(f"{prefix}leaf", value_bits + 1, out_bits, full)
     if left == 1:
+        found.bits[f"{prefix}lone"] += value_bits
         found.registers += value_bits + 1
     elif left == 2:
         found.add(f"{prefix}leaf", value_bits + 1, out_bits)

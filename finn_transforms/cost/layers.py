@@ -7,19 +7,16 @@ from math import prod
 from typing import Any, Final, Literal
 
 import numpy as np
+from numpy.typing import NDArray
+from qonnx.core.datatype import IntType
 
-from finn_transforms.cost.arithmetic import (
-    Operands,
-    elementwise_structure,
-    global_sum_structure,
-    maximum_structure,
-    pool_structure,
-)
 from finn_transforms.cost.constant_matrix import constant_matrix_structure
 from finn_transforms.cost.dsp import DspBlock
+from finn_transforms.cost.elementwise import Operands, elementwise_structure
 from finn_transforms.cost.finn_mvu import finn_mvu_structure
 from finn_transforms.cost.library import bits_of
 from finn_transforms.cost.matrix_vector import Factor, MatrixVector, matrix_vector_structure
+from finn_transforms.cost.pools import global_sum_structure, maximum_structure, pool_structure
 from finn_transforms.cost.stream import (
     concat_structure,
     duplicate_structure,
@@ -48,6 +45,7 @@ from finn_transforms.rtl.mvau_lut import BUFFER_BLOCK_DEPTH
 
 # Bits of an element whose type is not known.
 _UNKNOWN_BITS: Final = 8
+_UNKNOWN: Final = IntType(_UNKNOWN_BITS, True)
 
 # Channels whose constant weights are made up where they are not known; the others are taken to cost the same.
 _SAMPLED_CHANNELS: Final = 16
@@ -104,16 +102,32 @@ def _mvau(layer: MvauParams, dsp: DspBlock, family: Family) -> tuple[Structure, 
 
 
 def _unknown_constants(layer: MvauParams) -> ConstantMatrix:
-    """Return some columns of a matrix of weights that are not known: bell-shaped, always the same ones."""
-    random, columns = np.random.default_rng(0), min(layer.mh, _SAMPLED_CHANNELS)
+    """Return some columns of a matrix of weights that are not known."""
+    return _constant_matrix(layer, _unknown_weights(layer, layer.mw, min(layer.mh, _SAMPLED_CHANNELS)))
+
+
+def _unknown_kernels(layer: VvauParams) -> ConstantMatrix:
+    """Return the matrix of kernels that are not known, each with inputs of its own."""
+    kernels = _unknown_weights(layer, layer.length, layer.channels)
+    return _constant_matrix(
+        layer, (kernels[:, None] * np.eye(layer.channels, dtype=np.int64)).reshape(-1, layer.channels)
+    )
+
+
+def _unknown_weights(layer: MvauParams | VvauParams, rows: int, columns: int) -> NDArray[np.int64]:
+    """Return weights such as trained ones, bell-shaped, always the same ones."""
+    random = np.random.default_rng(0)
     low, high = int(layer.weight_type.min()), int(layer.weight_type.max())
     if layer.weight_type.name == "BIPOLAR" or layer.xnor:
-        weights = 2 * random.integers(0, 2, (layer.mw, columns)) - 1
-    else:
-        weights = np.clip(np.rint(random.normal(0, max(0.6, high / 2), (layer.mw, columns))), low, high)
+        return 2 * random.integers(0, 2, (rows, columns)) - 1
+    bell = np.rint(random.normal(0, max(0.6, high / 2), (rows, columns)))
+    return np.clip(bell, low, high).astype(np.int64)
+
+
+def _constant_matrix(layer: MvauParams | VvauParams, weights: NDArray[np.int64]) -> ConstantMatrix:
     return ConstantMatrix(
-        coefficients=weights.astype(np.int64),
-        offsets=np.ones(columns, dtype=np.int64),
+        coefficients=weights,
+        offsets=np.ones(weights.shape[1], dtype=np.int64),
         width=int(layer.input_type.bitwidth()),
         bits=layer.accumulator_bits,
     )
@@ -122,6 +136,9 @@ def _unknown_constants(layer: MvauParams) -> ConstantMatrix:
 def _vvau(layer: VvauParams, family: Family) -> tuple[Structure, ...]:
     groups, folds = layer.channels // layer.pe, layer.length // layer.simd
     words = groups * folds
+    if words == 1 and not layer.xnor:
+        unit = constant_matrix_structure(_unknown_kernels(layer))
+        return (unit, *_thresholds_inside(layer, layer.channels))
     unit = matrix_vector_structure(
         MatrixVector(
             pe=layer.pe,
@@ -181,19 +198,17 @@ def _elementwise(layer: StreamParams, _family: Family) -> Structure:
         "ElementwiseMul": "mul",
         "ElementwiseSub": "sub",
     }
-    bits = [int(each.bitwidth()) for each in layer.types] or [_UNKNOWN_BITS] * 2
-    out = 2 * _UNKNOWN_BITS if layer.output_type is None else int(layer.output_type.bitwidth())
+    types = layer.types or (_UNKNOWN,) * 2
+    out_bits = 2 * _UNKNOWN_BITS if layer.output_type is None else int(layer.output_type.bitwidth())
+    right = types[-1]
+    shape = layer.constant_rows, layer.width
+    constants = np.random.default_rng(0).integers(int(right.min()), int(right.max()) + 1, shape)
     return elementwise_structure(
         Operands(
-            operation=operations[layer.kind],
-            elements=layer.width,
-            left_bits=bits[0],
-            right_bits=bits[-1],
-            out_bits=out,
-            rows=layer.constant_rows,
-            constant_bits=min(bits),
+            operation=operations[layer.kind], elements=layer.width, left=types[0], right=right, out_bits=out_bits,
+            constants=constants,
         )
-    )
+    )  # fmt: skip
 
 
 def _duplicate(layer: StreamParams, _family: Family) -> Structure:

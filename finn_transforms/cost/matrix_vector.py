@@ -27,9 +27,11 @@ MVAU: Final = "mvau"
 VVAU: Final = "vvau"
 
 _SHALLOW: Final = 4
+_SMALL_ROM_BITS: Final = 5
 
 _PARTS: Final[dict[str, Part]] = {
     "leaf": "multipliers",
+    "lone": "multipliers",
     "count": "multipliers",
     "combine": "multipliers",
     "combine_again": "multipliers",
@@ -216,7 +218,7 @@ def matrix_vector_structure(unit: MatrixVector, family: Family = "xcup") -> Stru
 def _named(name: str, bits: int, unit: MatrixVector) -> tuple[str, int, Part]:
     """Return constant, amount and part of some adders; terms that are inverted by an input's sign have their own."""
     plain = name.removeprefix("shared_")
-    constant = f"{name}_sign" if unit.inputs.is_sign and name in ("leaf", "count") else name
+    constant = f"{name}_sign" if unit.inputs.is_sign and name in ("leaf", "count", "lone") else name
     return constant, bits, _PARTS[plain]
 
 
@@ -253,7 +255,7 @@ def _shared(unit: MatrixVector, dot: DotShape) -> Adders:
 
 def _rom_name(words: int) -> str:
     """Return the constant of a table by its depth: the deeper, the more its choices take besides."""
-    return f"rom_{max(8, bits_of(words))}"
+    return f"rom_{max(_SMALL_ROM_BITS, bits_of(words))}"
 
 
 def _rom(unit: MatrixVector) -> int:

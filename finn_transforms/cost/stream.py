@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final, Literal
 
-from finn_transforms.cost.library import bits_of, counter, memory_terms, mux_luts, skid
+from finn_transforms.cost.library import bits_of, counter, is_power_of_two, memory_terms, mux_luts, skid
 from finn_transforms.cost.memory import ram
 from finn_transforms.cost.structure import Structure
 from finn_transforms.cost.terms import COUNTED, Term
@@ -117,7 +117,7 @@ def concat_structure(width: int, lengths: tuple[int, ...]) -> Structure:
         width: bits of a beat.
         lengths: beats of each stream in its turn.
     """
-    terms = [*_turns(lengths), Term("concat", 1, "control"), Term("select", width * mux_luts(len(lengths)), "buffer")]
+    terms = [*_turns(lengths), Term(COUNTED, width * mux_luts(len(lengths)), "buffer")]
     return Structure(
         kind=CONCAT, terms=tuple(terms), ff={"bit": width, "turn": _turn_bits(lengths), "unit": 1},
         delay={"unit": 1, "readers": bits_of(width + 1), "turn": bits_of(max(lengths))},
@@ -126,7 +126,7 @@ def concat_structure(width: int, lengths: tuple[int, ...]) -> Structure:
 
 def split_structure(width: int, lengths: tuple[int, ...]) -> Structure:
     """Return the structure of a stream whose beats go to others in turn; arguments as `concat_structure`."""
-    terms = [*_turns(lengths), Term("split", 1, "control"), Term("valid", len(lengths), "control")]
+    terms = _turns(lengths)
     return Structure(
         kind=SPLIT, terms=tuple(terms), ff={"bit": width, "turn": _turn_bits(lengths), "unit": 1},
         delay={"unit": 1, "readers": bits_of(width + 1), "turn": bits_of(max(lengths))},
@@ -134,9 +134,21 @@ def split_structure(width: int, lengths: tuple[int, ...]) -> Structure:
 
 
 def _turns(lengths: tuple[int, ...]) -> list[Term]:
-    steps = bits_of(max(lengths))
-    ends = len(set(lengths)) * (1 + steps // 6)
-    return [Term("turn_step", steps, "control"), Term("turn_end", ends if steps else 0, "control")]
+    """Return the terms of ``bfx_turns`` and of the handshakes.
+
+    Constants: ``streams_2`` to ``streams_4`` by how many take turns, ``streams`` per stream of more; ``steps_1`` to
+    ``steps_3`` by the bits of a turn's counter, ``step`` per bit of a longer one, for each two streams ``turn_end``.
+    """
+    count, steps = len(lengths), bits_of(max(lengths))
+    terms = [Term(f"streams_{count}", 1, "control") if count <= 4 else Term("streams", count, "control")]
+    if steps:
+        short = min(steps, 3)
+        terms += [
+            Term(f"steps_{short}", 1, "control"),
+            Term("step", steps - short, "control"),
+            Term(f"turn_end_{short}", len(set(lengths)) - 1, "control"),
+        ]
+    return terms
 
 
 def _turn_bits(lengths: tuple[int, ...]) -> int:
@@ -190,8 +202,16 @@ def pixel_padding_structure(width: int, folds: int, image: tuple[int, int], stri
         image: lines and pixels of a line that come in.
         stride: from a pixel to the next one in what goes out.
     """
-    counters = [term for states in (folds, *image, *stride) for term in counter(states)]
-    terms = [*counters, Term("pixel_padding", 1, "control"), Term("mask", width, "buffer")]
+    terms = [Term("pixel_padding", 1, "control"), *counter(folds, "fold")]
+    for axis, size, each in zip(("line", "pixel"), image, stride, strict=True):
+        # Where no zeros come between, places need not be counted.
+        if each > 1:
+            terms += [
+                Term(axis, 1, "control"),
+                Term(f"{axis}_bit", bits_of(size), "control"),
+                Term(f"{axis}_return", not is_power_of_two(size), "control"),
+                Term(f"{axis}_phase", not is_power_of_two(each), "control"),
+            ]
     state = sum(bits_of(states) for states in (folds, *image, *stride))
     return Structure(
         kind=PIXEL_PADDING, terms=tuple(terms), ff={"bit": width, "state": state, "unit": 1},

@@ -9,17 +9,12 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from finn_transforms.cost.arithmetic import (
-    Operands,
-    elementwise_structure,
-    global_sum_structure,
-    maximum_structure,
-    pool_structure,
-)
 from finn_transforms.cost.constant_matrix import constant_matrix_structure
 from finn_transforms.cost.dsp import DspBlock
+from finn_transforms.cost.elementwise import Operands, elementwise_structure, table_structure
 from finn_transforms.cost.finn_mvu import finn_mvu_structure
 from finn_transforms.cost.matrix_vector import Factor, MatrixVector, matrix_vector_structure
+from finn_transforms.cost.pools import global_sum_structure, maximum_structure, pool_structure
 from finn_transforms.cost.stream import (
     concat_structure,
     duplicate_structure,
@@ -48,7 +43,6 @@ from finn_transforms.rtl.mvau_lut import BUFFER_BLOCK_DEPTH, MvauLut
 from finn_transforms.rtl.pixel_padding import PixelPadding
 from finn_transforms.rtl.pool import Pool
 from finn_transforms.rtl.split import Split
-from finn_transforms.rtl.streams import Stream
 from finn_transforms.rtl.thresholding import Thresholding
 from finn_transforms.rtl.upsample import Upsample
 from finn_transforms.rtl.vvau_lut import VvauLut
@@ -128,6 +122,8 @@ def _mvau(unit: MvauLut, family: Family) -> Structure:
 
 
 def _vvau(unit: VvauLut, family: Family) -> Structure:
+    if unit.unrolled is not None:
+        return constant_matrix_structure(unit.unrolled.constant_matrix)
     return matrix_vector_structure(
         MatrixVector(
             pe=unit.pe,
@@ -168,22 +164,17 @@ def _padding(unit: FinnPadding, family: Family) -> Structure:  # noqa: ARG001
 
 
 def _elementwise(unit: Elementwise, family: Family) -> Structure:  # noqa: ARG001
-    rows = 0 if unit.constants is None else len(unit.constants)
-    constant_type = unit.left_type if unit.constant_side == "left" else unit.right_type
-    content = None
-    if unit.constants is not None:
-        stream = Stream(name="constants", data_type=constant_type, elements=unit.elements, beats=rows)
-        content = np.array([[word >> bit & 1 for bit in range(stream.bits)] for word in stream.pack(unit.constants)])
+    if unit.is_table:
+        return table_structure(unit.table, unit.operation, unit.outputs[0].element_bits)
     return elementwise_structure(
         Operands(
             operation=unit.operation,
             elements=unit.elements,
-            left_bits=int(unit.left_type.bitwidth()),
-            right_bits=int(unit.right_type.bitwidth()),
+            left=unit.left_type,
+            right=unit.right_type,
             out_bits=int(unit.output_type.bitwidth()),
-            rows=rows,
-            content=None if content is None else content.astype(bool),
-            constant_bits=int(constant_type.bitwidth()),
+            constants=np.zeros((0, unit.elements), dtype=np.int64) if unit.constants is None else unit.constants,
+            constant_side=unit.constant_side,
         )
     )
 

@@ -8,7 +8,7 @@ from typing import Final
 from finn_transforms.cost.library import bits_of, memory_terms
 from finn_transforms.cost.memory import ram
 from finn_transforms.cost.structure import Structure
-from finn_transforms.cost.terms import Term
+from finn_transforms.cost.terms import COUNTED, Term
 from finn_transforms.cost.timing import Family
 from finn_transforms.hw_graph import PaddingParams, SwgParams
 
@@ -18,6 +18,8 @@ PADDING: Final = "padding"
 
 # Words from which on a buffer of style ``auto`` is taken for block RAM.
 _BLOCK_WORDS: Final = 128
+
+_NARROW: Final = 16
 
 
 def swg_buffer_words(params: SwgParams) -> int:
@@ -70,16 +72,19 @@ def swg_structure(params: SwgParams, family: Family) -> Structure:
 def padding_structure(params: PaddingParams) -> Structure:
     """Return the structure of zero padding: a two-word stream buffer, three nested counters, compared with limits.
 
-    Constants: ``padding``, ``bit`` per bit of the stream, ``limit`` per bit of a counter, ``fold_bit``.
+    A LUT per bit of the stream chooses its source.  Constants: ``padding``, ``limit`` per bit of a counter, ``fold``
+    and ``fold_bit``, ``narrow`` of streams whose registers are too few for a reset of their own.
     """
     width = params.simd * int(params.data_type.bitwidth())
     rows, columns = (bits_of(size + 1) for size in params.padded)
     fold = bits_of(params.channels // params.simd)
     terms = (
         Term("padding", 1, "control"),
-        Term("bit", width, "buffer"),
+        Term(COUNTED, width, "buffer"),
         Term("limit", rows + columns, "control"),
+        Term("fold", fold > 0, "control"),
         Term("fold_bit", fold, "control"),
+        Term("narrow", width <= _NARROW, "control"),
     )
     return Structure(
         kind=PADDING, terms=terms, ff={"bit": 2 * width, "state": rows + columns + fold, "unit": 1},

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal
 
 import numpy as np
@@ -15,6 +16,7 @@ from finn_transforms.rtl.unit import RtlUnit
 from finn_transforms.rtl.wrapper import files_of, instance, module
 
 _OPERATORS = {"add": "ElementwiseAdd", "sub": "ElementwiseSub", "mul": "ElementwiseMul"}
+_TABLE_INPUTS = 6
 
 
 def constant_beats(constants: Integers, channels: int, elements: int) -> Integers:
@@ -37,7 +39,8 @@ def constant_beats(constants: Integers, channels: int, elements: int) -> Integer
 class Elementwise(RtlUnit):
     """Combines two operands element by element; results beyond the output's width wrap around.
 
-    Constants are logic. One register behind the operators; tready passes through.
+    Where an element and the row of its constant are at most six bits, the results are a table.  Rows of factors are a
+    memory otherwise, other constants logic.  One register behind the operators; tready passes through.
 
     Attributes:
         name: Name of the top module.
@@ -101,6 +104,8 @@ class Elementwise(RtlUnit):
 
     def sources(self) -> Mapping[str, str]:
         """Return the wrapper, with the constants where there are some, and the operators."""
+        if self.is_table:
+            return self._table_sources()
         parameters: dict[str, int | str] = {"OPERATION": f'"{self.operation}"', "ELEMENTS": self.elements}
         connections: dict[str, str] = {f"out_{part}": f"out0_{part}" for part in ("data", "valid", "ready")}
         body, used, number = [], ["bfx_elementwise.sv", "bfx_product.sv"], 0
@@ -121,6 +126,20 @@ class Elementwise(RtlUnit):
         body.append(instance("bfx_elementwise", parameters, connections))
         return files_of(self.name, module(self, body), used)
 
+    @property
+    def is_table(self) -> bool:
+        """Whether each bit of a result is a function of six bits, a LUT, of which synthesis would make adders."""
+        if self.constants is None:
+            return False
+        return self.inputs[0].element_bits + (len(self.constants) - 1).bit_length() <= _TABLE_INPUTS
+
+    @property
+    def keeps_constants(self) -> bool:
+        """Whether constants are a memory, in front of a multiplier."""
+        if self.operation != "mul" or self.constants is None:
+            return False
+        return len(self.constants) > 1 and not self.is_table
+
     def cycles(self) -> int:
         """Return a cycle per beat."""
         return self.beats
@@ -128,6 +147,34 @@ class Elementwise(RtlUnit):
     def needs(self, output: int = 0) -> tuple[Integers, ...]:  # noqa: ARG002 - it has one
         """Return that each beat waits for its operands."""
         return tuple(np.arange(1, self.beats + 1) for _ in self.inputs)
+
+    @cached_property
+    def table(self) -> Integers:
+        """Results of a unit that `is_table`, cut to the output's bits: (elements, rows, values as unsigned numbers)."""
+        stream, constants = self.inputs[0], np.asarray(self.constants).T[:, :, np.newaxis]
+        values = np.arange(1 << stream.element_bits)
+        if stream.data_type.signed():
+            values[len(values) // 2 :] -= len(values)
+        operands = np.broadcast_arrays(values, constants)
+        if self.constant_side == "left":
+            operands = operands[::-1]
+        results = HARDWARE[_OPERATORS[self.operation]]({}, *operands)
+        return np.asarray(results).astype(np.int64) & ((1 << self.outputs[0].element_bits) - 1)
+
+    def _table_sources(self) -> Mapping[str, str]:
+        bits = self.outputs[0].element_bits
+        packed = sum(int(entry) << place * bits for place, entry in enumerate(self.table.flat))
+        parameters: dict[str, int | str] = {
+            "ELEMENTS": self.elements,
+            "ROWS": len(np.asarray(self.constants)),
+            "IN_BITS": self.inputs[0].element_bits,
+            "OUT_BITS": bits,
+            "TABLE": f"{self.table.size * bits}'h{packed:x}",
+        }
+        connections = {f"in_{part}": f"in0_{part}" for part in ("data", "valid", "ready")}
+        connections |= {f"out_{part}": f"out0_{part}" for part in ("data", "valid", "ready")}
+        body = [instance("bfx_element_table", parameters, connections)]
+        return files_of(self.name, module(self, body), ["bfx_element_table.sv", "bfx_counter.sv"])
 
     def _type(self, side: str) -> BaseDataType:
         return self.left_type if side == "left" else self.right_type
@@ -146,6 +193,7 @@ class Elementwise(RtlUnit):
             "WIDTH": stream.bits,
             "ROWS": len(words),
             "TABLE": f"{len(words) * stream.bits}'h{table:x}",
+            "REGISTERED": int(self.keeps_constants),
         }
         connections = {f"out_{part}": f"constant_{part}" for part in ("data", "valid", "ready")}
         # They are always there.

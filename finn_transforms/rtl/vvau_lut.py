@@ -8,11 +8,11 @@ from functools import cached_property
 from math import prod
 
 import numpy as np
-from qonnx.core.datatype import BaseDataType
+from qonnx.core.datatype import BaseDataType, IntType
 
 from finn_transforms.ops.hardware import vvau
 from finn_transforms.rtl.memory import RamStyle, ReadOnlyMemory
-from finn_transforms.rtl.mvau_lut import LIBRARY, operand_parameters
+from finn_transforms.rtl.mvau_lut import LIBRARY, MvauLut, operand_parameters
 from finn_transforms.rtl.streams import Integers, Stream
 from finn_transforms.rtl.unit import RtlUnit
 from finn_transforms.rtl.wrapper import files_of, instance, module, one_to_one
@@ -22,8 +22,9 @@ from finn_transforms.rtl.wrapper import files_of, instance, module, one_to_one
 class VvauLut(RtlUnit):
     """Applies one kernel per channel to windows, PE channels and SIMD pixels at a time, modulo 2^P.
 
-    The dot products are those of `finn_transforms.rtl.mvau_lut.MvauLut`, each with inputs of its own.  A window
-    comes as FINN's depthwise window generator sends it, (C / PE, KH * KW / SIMD, SIMD, PE), PE last.
+    The dot products are those of `finn_transforms.rtl.mvau_lut.MvauLut`, each with inputs of its own; where a window is
+    computed in one cycle, all channels of it, the weights are constants of the adders, as there.  A window comes as
+    FINN's depthwise window generator sends it, (C / PE, KH * KW / SIMD, SIMD, PE), PE last.
 
     Attributes:
         name: Name of the top module.
@@ -107,6 +108,8 @@ class VvauLut(RtlUnit):
 
     def sources(self) -> Mapping[str, str]:
         """Return the wrapper with the weights, and the library modules."""
+        if self.unrolled is not None:
+            return self.unrolled.sources()
         parameters: dict[str, int | str] = {
             "SIMD": self.simd,
             "PE": self.pe,
@@ -135,6 +138,26 @@ class VvauLut(RtlUnit):
     def needs(self, output: int = 0) -> tuple[Integers, ...]:  # noqa: ARG002 - it has one
         """Return the beats of the group that the sums belong to."""
         return (np.arange(1, self.outputs[0].beats + 1) * self.synapse_fold,)
+
+    @cached_property
+    def unrolled(self) -> MvauLut | None:
+        """The same unit as a matrix of constants, most of them 0; None where the weights are a memory of several words.
+
+        Signs that are counted have no 0, and remain a memory of one word.
+        """
+        counts = self.input_type.name == self.weight_type.name == "BIPOLAR"
+        if self.synapse_fold * self.neuron_fold > 1 or counts:
+            return None
+        matrix = np.zeros((self.size, self.channels, self.channels), dtype=np.int64)
+        diagonal = np.arange(self.channels)
+        matrix[:, diagonal, diagonal] = self.weights.reshape(self.channels, self.size).T
+        return MvauLut(
+            name=self.name, mw=self.size * self.channels, mh=self.channels, pe=self.channels,
+            simd=self.size * self.channels, input_type=self.input_type,
+            weight_type=IntType(2, True) if self.weight_type.name == "BIPOLAR" else self.weight_type,
+            accumulator_type=self.accumulator_type, weights=matrix.reshape(-1, self.channels),
+            weight_source="constant", num_vectors=(self.windows,),
+        )  # fmt: skip
 
     @cached_property
     def memory(self) -> ReadOnlyMemory:

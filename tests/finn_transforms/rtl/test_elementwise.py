@@ -29,8 +29,9 @@ def elementwise(operation: str, left: str, right: str, output: str = "", **chang
     output = output or result_type(operation, left, right)
     settings_ = {"elements": 2, "beats": 12, **changes}
     side = "" if settings_.get("constants") is None else f"_{settings_.get('constant_side', 'right')}"
+    rows = 0 if settings_.get("constants") is None else len(settings_["constants"])
     return Elementwise(
-        name=f"{operation}_{left}_{right}_{output}{side}",
+        name=f"{operation}_{left}_{right}_{output}{side}{rows or ''}",
         operation=operation,
         left_type=DataType[left],
         right_type=DataType[right],
@@ -72,6 +73,20 @@ EXHAUSTIVE = [
 ]
 
 
+ROWS = [
+    elementwise("mul", "INT7", "INT4", beats=2 * rows, constants=np.arange(2 * rows).reshape(rows, 2) % 13 - 6)
+    for rows in (1, 2, 4, 5, 8)
+]
+
+
+TABLES = [
+    elementwise("mul", "INT4", "INT8", constants=np.arange(-4, 4).reshape(4, 2) * 15),
+    elementwise("sub", "UINT6", "INT4", constants=np.array([[-8, 7]])),
+    elementwise("sub", "INT8", "INT3", "INT8", constants=np.arange(6).reshape(3, 2) - 100, constant_side="left"),
+    elementwise("add", "UINT1", "INT4", constants=np.arange(24).reshape(12, 2) % 16 - 8),
+]
+
+
 @pytest.fixture(scope="module")
 def bench() -> Bench:
     return Bench([*EXHAUSTIVE, NARROW])
@@ -88,6 +103,16 @@ def test_every_pair_of_small_numbers(bench: Bench, unit: Elementwise) -> None:
     left, right = (each.reshape(1, 64, 1) for each in np.meshgrid(*ranges))
     run = bench.run(unit, [left, right], stalls=Stalls())
     np.testing.assert_array_equal(run.outputs[0], OPERATORS[unit.operation](left, right))
+
+
+def test_rows_of_factors_as_logic_and_as_a_memory() -> None:
+    assert [unit.keeps_constants for unit in ROWS] == [False, True, True, True, True]
+    check_units(ROWS)
+
+
+def test_small_functions_are_tables() -> None:
+    assert all(unit.is_table for unit in TABLES)
+    check_units(TABLES)
 
 
 def test_a_type_too_narrow_wraps(bench: Bench) -> None:

@@ -36,6 +36,9 @@ UNITS = [
     vvau("UINT2", "INT8", "INT14", simd=9),
     vvau("INT4", "INT4", "INT12", simd=9, pe=6),
     vvau("UINT4", "INT4", "INT12", pe=6, simd=1, kernel=(2, 1)),
+    vvau("INT4", "BIPOLAR", "INT8", simd=9, pe=6),
+    vvau("BIPOLAR", "INT3", "INT8", simd=9, pe=6),
+    vvau("BIPOLAR", "BIPOLAR", "UINT4", simd=9, pe=6),
     vvau("BIPOLAR", "BIPOLAR", "UINT4", simd=3),
     vvau("INT4", "BIPOLAR", "INT8", simd=3),
     vvau("BIPOLAR", "INT4", "INT8", simd=3, pe=1),
@@ -46,6 +49,7 @@ UNITS = [
 
 
 def test_kernels_on_windows() -> None:
+    assert sum(unit.unrolled is not None for unit in UNITS) == 4
     check_units(UNITS)
 
 
