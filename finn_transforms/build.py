@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal, TypeAlias, get_args
 
@@ -11,7 +11,7 @@ from onnx_ir.passes.common import RemoveInitializersFromInputsPass, RemoveUnused
 
 from finn_transforms.analysis.accumulators import Overflow
 from finn_transforms.analysis.matching import HARDWARE_DOMAIN, Refusal, Rewrite
-from finn_transforms.cost import Estimate, dsp_block, estimate_all, lut_only, part_family
+from finn_transforms.cost import Estimate, dsp_block, estimate_graph, lut_only, part_family
 from finn_transforms.folding import (
     CostModel,
     Folding,
@@ -212,11 +212,12 @@ def build(
     folding = _fold(read_hw_graph(lowered.model), options)
     graph = folding.graph
     write_folding(lowered.model, graph)
-    costed = [lut_only(layer) if options.compute == "lut" else layer for layer in graph.layers]
+    in_luts = tuple(lut_only(layer) for layer in graph.layers)
+    costed = replace(graph, layers=in_luts) if options.compute == "lut" else graph
     result = BuildResult(
         model=lowered.model,
         folding=folding,
-        estimates=estimate_all(costed, dsp=dsp_block(options.part), family=part_family(options.part)),
+        estimates=estimate_graph(costed, lowered.model, dsp=dsp_block(options.part), family=part_family(options.part)),
         accumulators=tuple(accumulator_rows(lowered.model)),
         certificates=certificates(lowered.model),
         performance=network_performance(graph, options.clock_ns),

@@ -30,7 +30,7 @@ import onnx_ir as ir
 from qonnx.core.modelwrapper import ModelWrapper
 
 from finn_transforms.build import lower
-from finn_transforms.cost import dsp_block, estimate_all, part_family
+from finn_transforms.cost import dsp_block, estimate_graph, part_family
 from finn_transforms.finn_compat import prepare_finn, require_finn
 from finn_transforms.folding import CostModel, cycles_per_frame, fold_by_cost, write_folding
 from finn_transforms.hw import register, request_luts
@@ -148,7 +148,7 @@ def step_bfx_estimate_reports(model: ModelWrapper, cfg: DataflowBuildConfig) -> 
     lowered = ir.serde.deserialize_model(model.model)
     graph = read_hw_graph(lowered)
     part = cfg._resolve_fpga_part()
-    estimates = estimate_all(graph.layers, dsp=dsp_block(part), family=part_family(part))
+    estimates = estimate_graph(graph, lowered, dsp=dsp_block(part), family=part_family(part))
     reports = cfg.get_report_directory()
     theirs, kept = reports / "estimate_layer_resources.json", reports / "finn_estimate_layer_resources.json"
     if theirs.exists():

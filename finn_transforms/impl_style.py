@@ -6,7 +6,7 @@ from typing import Final, Literal, TypeAlias, get_args
 
 import onnx_ir as ir
 
-from finn_transforms.hw_graph import MvauParams, VvauParams, read_layer
+from finn_transforms.hw_graph import MvauParams, ThresholdingParams, VvauParams, read_layer
 
 Compute: TypeAlias = Literal["lut", "dsp", "finn"]
 
@@ -27,9 +27,9 @@ def choose_impl_style(model: ir.Model, compute: Compute) -> list[str]:
 
     Args:
         model: a graph of hardware layers that are not specialized yet.
-        compute: ``"lut"``: products and weights in LUTs, the setting of A2Q's section 5.3; ``"dsp"``: products in DSP
-            slices wherever the RTL variant can be built; ``"finn"``: FINN chooses, except where its choice could not
-            be built.
+        compute: ``"lut"``: products, weights and thresholds in LUTs, the setting of A2Q's section 5.3; ``"dsp"``:
+            products in DSP slices wherever the RTL variant can be built; ``"finn"``: FINN chooses, except where its
+            choice could not be built.
 
     Returns:
         The names of the units whose accumulator is too narrow for the RTL variant.
@@ -42,6 +42,8 @@ def choose_impl_style(model: ir.Model, compute: Compute) -> list[str]:
     too_narrow = []
     for node in model.graph:
         layer = read_layer(node)
+        if compute == "lut" and isinstance(layer, ThresholdingParams):
+            node.attributes["ram_style"] = ir.AttrString("ram_style", "distributed")
         if not isinstance(layer, MvauParams | VvauParams):
             continue
         if _narrower_than_a_product(layer):

@@ -198,14 +198,15 @@ def _terms(graph: Graph, layer: Layer, spans: Spans) -> Terms | None:
     if found is None:
         return None
     elements, count = found
-    channels = elements.low.size
+    channels = int(layer.attributes["Channels" if layer.kind == "Pool" else "NumChannels"])
+    low, high = (np.broadcast_to(side, channels) for side in (elements.low, elements.high))
     # A pool adds its elements with weight 1.
     unit = Unit(
         np.ones((channels, count), dtype=object),
         (1, 1),
         False,
-        np.repeat(elements.low[:, None], count, axis=1),
-        np.repeat(elements.high[:, None], count, axis=1),
+        np.repeat(low[:, None], count, axis=1),
+        np.repeat(high[:, None], count, axis=1),
         [np.ones(count, dtype=bool)],
         elements.derived,
         channels,

@@ -4,6 +4,7 @@ from finn_transforms.cost.breakdown import Breakdown
 from finn_transforms.cost.coefficients import MODEL, load_model
 from finn_transforms.cost.dsp import DspBlock, dsp_block, part_family
 from finn_transforms.cost.estimate import Estimate, estimate, estimate_all, lut_only
+from finn_transforms.cost.graph import estimate_graph
 from finn_transforms.cost.synthesis import SynthesisError
 from finn_transforms.cost.synthesize import synthesize
 from finn_transforms.cost.synthesize_all import synthesis_results, synthesize_all
@@ -26,6 +27,7 @@ __all__ = [
     "dsp_block",
     "estimate",
     "estimate_all",
+    "estimate_graph",
     "load_model",
     "lut_only",
     "part_family",

@@ -84,7 +84,8 @@ class Adders:
 def plane_adders(simd: int, value_bits: int, out_bits: int, prefix: str = "") -> Adders:
     """Return the adders of one plane (``bfx_plane``): pairs of terms, then a tree of adders of three.
 
-    Names: ``leaf`` for two terms and their sum, ``lone`` for a term that is left, ``count`` for three terms of one bit, ``three``, ``two`` in the tree.
+    Names: ``leaf`` for two terms and their sum, ``lone`` for a term that is left, ``count`` for three terms of one bit,
+    ``three``, ``two`` in the tree.
     """
     found = Adders()
     leaf = 3 if value_bits == 1 else 2

@@ -217,8 +217,11 @@ def matrix_vector_structure(unit: MatrixVector, family: Family = "xcup") -> Stru
 
 def _named(name: str, bits: int, unit: MatrixVector) -> tuple[str, int, Part]:
     """Return constant, amount and part of some adders; terms that are inverted by an input's sign have their own."""
-    plain = name.removeprefix("shared_")
-    constant = f"{name}_sign" if unit.inputs.is_sign and name in ("leaf", "count", "lone") else name
+    plain, constant = name.removeprefix("shared_"), name
+    if unit.inputs.is_sign and name in ("leaf", "count", "lone"):
+        constant = f"{name}_sign"
+    elif name == "lone" and unit.dot.kept_planes > 1:
+        constant = "lone_plane"
     return constant, bits, _PARTS[plain]
 
 

@@ -71,6 +71,7 @@ def _mvau(layer: MvauParams, node: ir.Node, name: str) -> RtlUnit:
     if layer.dsp:
         return _mvau_in_dsp(layer, weights, name)
     attributes = attributes_of(node)
+    source: Literal["memory", "constant"] = "constant" if layer.synapse_fold * layer.neuron_fold == 1 else "memory"
     return MvauLut(
         name=name,
         mw=layer.mw,
@@ -81,6 +82,8 @@ def _mvau(layer: MvauParams, node: ir.Node, name: str) -> RtlUnit:
         weight_type=layer.weight_type,
         accumulator_type=layer.accumulator_type,
         weights=weights,
+        weight_source=source,
+        ram_style=_ram_style(layer),
         num_vectors=layer.num_vectors,
         thresholds=_integers(np.ceil(_initializer(node, 2))) if layer.threshold_steps else None,
         output_type=layer.output_type,
@@ -111,7 +114,16 @@ def _vvau(layer: VvauParams, node: ir.Node, name: str) -> RtlUnit:
         weight_type=layer.weight_type,
         accumulator_type=layer.accumulator_type,
         weights=_integers(_initializer(node, 1)),
+        ram_style=_ram_style(layer),
     )
+
+
+def _ram_style(layer: MvauParams | VvauParams | ThresholdingParams) -> Literal["auto", "distributed", "block"]:
+    """Return where a memory is; there is none in UltraRAM here, which is block memory, too."""
+    styles: dict[str, Literal["distributed", "block"]] = {
+        "distributed": "distributed", "block": "block", "ultra": "block"
+    }  # fmt: skip
+    return styles.get(layer.ram_style, "auto")
 
 
 def _refuse_thresholds_inside(layer: MvauParams | VvauParams) -> None:
@@ -134,6 +146,7 @@ def _thresholding(layer: ThresholdingParams, node: ir.Node, name: str) -> RtlUni
         output_type=layer.output_type,
         bias=layer.bias,
         num_vectors=layer.num_vectors,
+        memory=_ram_style(layer),
     )
 
 
