@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
+from itertools import product
 from typing import Literal
 
 import numpy as np
@@ -126,6 +128,22 @@ def mvau(draw: Draw) -> MvauLut:
     streamed = draw.chance(0.65)
     folds = (draw.of(1, 2, 3, 4, 8, 9, 16, 36), 1 if streamed and draw.chance(0.7) else draw.of(1, 2, 3, 4, 8))
     return _mvau(draw, (2, 1) if folds == (1, 1) else folds, streamed=streamed)
+
+
+def deep_memories() -> Iterator[MvauLut]:
+    """Yield units with few products and many words, as the last layers of folded networks are."""
+    shapes = ((20, 16), (64, 8), (12, 64), (16, 64), (48, 32), (20, 128), (12, 256))
+    types = (("INT2", 12, 0.7), ("INT3", 8, 0.8), ("INT4", 6, 1.2), ("INT4", 8, 2.5), ("INT8", 3, 50.0))
+    for at, ((beats, groups), (weights, simd, spread)) in enumerate(product(shapes, types)):
+        if at % 2:
+            continue
+        kind = DataType[weights]
+        drawn = np.rint(np.random.default_rng(at).normal(0, spread, (simd * beats, groups)))
+        yield MvauLut(
+            name="unit", mw=simd * beats, mh=groups, pe=1, simd=simd, input_type=DataType["UINT4"],
+            weight_type=signed(int(kind.bitwidth())), accumulator_type=DataType["INT16"], ram_style="distributed",
+            weights=np.clip(drawn, int(kind.min()), int(kind.max())).astype(np.int64),
+        )  # fmt: skip
 
 
 def mvau_constant(draw: Draw) -> MvauLut:
@@ -313,7 +331,7 @@ SAMPLERS: dict[str, Sampler] = {
     "fifo": Sampler(draw=fifo, counts=(24, 8, 6)),
     "width_converter": Sampler(draw=width_converter, counts=(36, 10, 8)),
     "duplicate": Sampler(draw=duplicate, counts=(8, 4, 3)),
-    "mvau": Sampler(draw=mvau, counts=(220, 24, 16)),
+    "mvau": Sampler(draw=mvau, fixed=deep_memories, counts=(220, 24, 16)),
     "vvau": Sampler(draw=vvau, counts=(90, 16, 12)),
     "finn_mvu": Sampler(draw=finn_mvu, counts=(20, 7, 5), dsp=True),
     "mvau_constant": Sampler(draw=mvau_constant, counts=(90, 16, 10)),

@@ -49,7 +49,7 @@ ENTIRE = {"unit", "fifo", "search", "converter", "duplicate"}
 EXPECTED = {
     "control": 20.0, "element_bit": 5.5, "address_bit": 5.0, "padding": 10.0, "feed_kept": 10.0, "feed_once": 8.0,
     "feed_held": 8.0, "feed_straight": 6.0, "handshake": 5.0, "handshake_stream": 4.0, "handshake_constant": 2.0,
-    "handshake_table": 2.0, "unit": 5.0, "pool": 4.0, "global_sum": 5.0, "upsample": 10.0, "pixel_padding": 4.0, "concat": 4.0, "split": 3.0,
+    "handshake_table": 2.0, "unit": 5.0, "pool": 4.0, "global_sum": 5.0, "upsample": 10.0, "pixel_padding": 4.0,
     "shift_handshake": 5.0,
 }  # fmt: skip
 TRUST = 2e-3

@@ -64,6 +64,13 @@ class Operands:
         return min(self.out_bits, exact)
 
     @property
+    def adder_bits(self) -> int:
+        """Bits of a sum that take a LUT: the carry out of unsigned numbers takes none."""
+        widest = max(int(self.left.bitwidth()), int(self.right.bitwidth()))
+        is_unsigned = self.operation == "add" and not (self.left.signed() or self.right.signed())
+        return min(self.bits, widest) if is_unsigned else self.bits
+
+    @property
     def variable(self) -> BaseDataType:
         """Type of the stream, where the other operand is constant."""
         return self.right if self.constant_side == "left" else self.left
@@ -111,7 +118,7 @@ def elementwise_structure(operands: Operands) -> Structure:
         terms += _products(operands)
     else:
         prefix = "" if rows == 0 else ("known_" if rows == 1 else "rows_")
-        terms.append(Term(f"{prefix}{operands.operation}_bit", elements * bits, "accumulator"))
+        terms.append(Term(f"{prefix}{operands.operation}_bit", elements * operands.adder_bits, "accumulator"))
         if operands.operation == "sub" and operands.left.signed():
             terms.append(Term(f"{prefix}sub_signed", elements, "accumulator"))
         if rows > _ROWS_IN_ADDER:

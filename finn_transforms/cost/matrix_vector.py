@@ -165,8 +165,11 @@ def matrix_vector_structure(unit: MatrixVector, family: Family = "xcup") -> Stru
 
     Constants, per bit of an adder: ``leaf``, ``count``, ``three``, ``two``, ``combine`` (see `dot_product`),
     ``accumulate`` and, where there is nothing to accumulate, ``once_0`` to ``once_2`` by how many operands a constant
-    is added to; ``shared_*`` for the sum that all outputs share.  Per LUT of a table ``rom_*``, and what `counter` and
-    `memory_terms` say; per unit ``feed_once``, ``feed_held`` or ``feed_kept``.
+    is added to; ``late*`` for its bits at which two operands meet, and where one is a complement (``_two``: without
+    adders in front); ``shared_*`` for the sum that all outputs share.  Per bit of a term, ``lone*`` where it has no
+    other, ``single`` and ``no_tree`` where there are so few that planes meet at once.  Per LUT of a table ``rom_<bits of
+    its address>``, ``rom_shallow`` per bit of one of a few words, and what `counter` and `memory_terms` say; per unit
+    ``feed_once``, ``feed_held`` or ``feed_kept``.
     """
     dot = unit.dot
     adders = Adders()
@@ -236,11 +239,12 @@ def _accumulators(unit: MatrixVector, dot: DotShape) -> list[Term]:
         bits = p - sorted(starts)[1] if len(starts) > 1 else 0
         return [Term(f"once_{len(rest)}", unit.pe * max(0, bits), "accumulator")]
     terms = [Term("accumulate", unit.pe * p, "accumulator")]
-    if combining.levels:
+    if len(rest) > 1:
         is_negative = (unit.inputs if unit.selects_input else unit.weights).is_signed
+        name = "late" if combining.levels else "late_two"
         terms += [
-            Term("late", unit.pe * overlap, "accumulator"),
-            Term("late_sign", unit.pe * dot.bits_of_plane(dot.kept_planes - 1) * is_negative, "accumulator"),
+            Term(name, unit.pe * overlap, "accumulator"),
+            Term(f"{name}_sign", unit.pe * dot.bits_of_plane(dot.kept_planes - 1) * is_negative, "accumulator"),
         ]
     return terms
 

@@ -81,7 +81,8 @@ def width_converter_structure(width_in: int, width_out: int, common: int) -> Str
         terms += [
             Term("narrow", 1, "control"),
             *counter(narrow),
-            Term("select", width_out * mux_luts(narrow), "buffer"),
+            # Synthesis builds multiplexers of a few inputs well, of 9 not.
+            Term(f"select_{min(4, bits_of(narrow))}", width_out * mux_luts(narrow), "buffer"),
         ]
         ff["bit"] += width_out
         ff["counter"] = ff.get("counter", 0) + bits_of(narrow)
@@ -136,12 +137,15 @@ def split_structure(width: int, lengths: tuple[int, ...]) -> Structure:
 def _turns(lengths: tuple[int, ...]) -> list[Term]:
     """Return the terms of ``bfx_turns`` and of the handshakes.
 
-    Constants: ``streams_2`` to ``streams_4`` by how many take turns, ``streams`` per stream of more; ``steps_1`` to
-    ``steps_3`` by the bits of a turn's counter, ``step`` per bit of a longer one, for each two streams ``turn_end``.
+    Constants: ``streams_2`` to ``streams_4`` by how many take turns, ``streams`` per stream of more; ``single_beats``
+    where a turn is one beat; ``steps_1`` to ``steps_3`` by the bits of a turn's counter, ``step`` per bit of a longer
+    one; ``turn_end_1`` to ``turn_end_3`` for every other length of a turn.
     """
     count, steps = len(lengths), bits_of(max(lengths))
     terms = [Term(f"streams_{count}", 1, "control") if count <= 4 else Term("streams", count, "control")]
-    if steps:
+    if not steps:
+        terms.append(Term("single_beats", 1, "control"))
+    else:
         short = min(steps, 3)
         terms += [
             Term(f"steps_{short}", 1, "control"),
