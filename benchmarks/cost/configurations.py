@@ -305,16 +305,20 @@ def window_generator_parallel(draw: Draw) -> FinnSwg:
 
 
 def _window_generator(draw: Draw, *, parallel: bool) -> FinnSwg:
-    kernel, stride = draw.of(2, 3, 3, 3, 5), draw.of(1, 1, 2)
-    size = draw.size((6, 8, 10, 12, 16, 18, 24), (28, 34))
-    simd, fold = draw.of(1, 2, 3, 4, 8, 16), 1 if parallel else draw.of(1, 2, 4, 8)
-    positions = (size - kernel) // stride + 1
-    layer = SwgParams(
-        name="unit", kernel=(kernel, kernel), channels=simd * fold, image=(size, size), output=(positions, positions),
-        stride=(stride, stride), dilation=(1, 1), simd=simd, data_type=unsigned(draw.of(1, 2, 4, 8)),
-        depthwise=draw.chance(0.4), parallel_window=parallel, ram_style="distributed",
-    )  # fmt: skip
-    return FinnSwg(name="unit", layer=layer)
+    while True:
+        kernel, stride = draw.of(2, 3, 3, 3, 5), draw.of(1, 1, 2)
+        size = draw.size((6, 8, 10, 12, 16, 18, 24), (28, 34))
+        simd, fold = draw.of(1, 2, 3, 4, 8, 16), 1 if parallel else draw.of(1, 2, 4, 8)
+        positions = (size - kernel) // stride + 1
+        layer = SwgParams(
+            name="unit", kernel=(kernel, kernel), channels=simd * fold, image=(size, size),
+            output=(positions, positions), stride=(stride, stride), dilation=(1, 1), simd=simd,
+            data_type=unsigned(draw.of(1, 2, 4, 8)), depthwise=draw.chance(0.4), parallel_window=parallel,
+            ram_style="distributed",
+        )  # fmt: skip
+        # FINN cannot build some.
+        if layer.refusal is None:
+            return FinnSwg(name="unit", layer=layer)
 
 
 def padding(draw: Draw) -> FinnPadding:

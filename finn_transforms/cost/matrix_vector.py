@@ -167,9 +167,9 @@ def matrix_vector_structure(unit: MatrixVector, family: Family = "xcup") -> Stru
     ``accumulate`` and, where there is nothing to accumulate, ``once_0`` to ``once_2`` by how many operands a constant
     is added to; ``late*`` for its bits at which two operands meet, and where one is a complement (``_two``: without
     adders in front); ``shared_*`` for the sum that all outputs share.  Per bit of a term, ``lone*`` where it has no
-    other, ``single`` and ``no_tree`` where there are so few that planes meet at once.  Per LUT of a table ``rom_<bits of
-    its address>``, ``rom_shallow`` per bit of one of a few words, and what `counter` and `memory_terms` say; per unit
-    ``feed_once``, ``feed_held`` or ``feed_kept``.
+    other, ``single`` and ``no_tree`` where there are so few that planes meet at once.  Per LUT of a table
+    ``rom_<bits of its address>``, ``rom_shallow`` per bit of one of a few words, and what `counter` and `memory_terms`
+    say; per unit ``feed_once``, ``feed_held`` or ``feed_kept``.
     """
     dot = unit.dot
     adders = Adders()
