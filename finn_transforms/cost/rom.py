@@ -11,15 +11,16 @@ Bits = NDArray[np.bool_]
 
 # A LUT6 computes any function of six address bits.
 _WORDS_PER_LUT = 64
-# MUXF7 and MUXF8 behind the LUTs choose between four of them and take none.
-_WORDS_PER_FREE_CHOICE = 256
+# Words of what a memory is made of, one LUT or two or four with MUXF7 and MUXF8 behind them, and what each costs when
+# one is chosen (``techmap/rom.txt``).
+_UNITS = ((64, 12), (128, 23), (256, 42))
 
 
 def rom_luts(content: Bits) -> int:
     """Return the LUTs of a memory with these bits.
 
-    A column is a function of the address: each of its blocks of 64 words takes a LUT unless it is constant or an
-    address bit, once for all columns that hold the same; choosing among more than 256 words takes more.
+    A column is a function of the address: each of its blocks of 64 words takes a LUT unless it is constant, once for
+    all columns that hold the same; choosing among the units that they make takes more.
 
     Args:
         content: (words, bits per word).
@@ -27,45 +28,31 @@ def rom_luts(content: Bits) -> int:
     words, width = content.shape
     if words <= 1 or width == 0:
         return 0
-    filled = _filled(words)
-    padded = np.zeros((filled, width), dtype=bool)
+    if words <= _WORDS_PER_LUT:
+        return len({np.packbits(column).tobytes() for column in content.T} - _free_functions(words))
+    unit = _unit(words)
+    padded = np.zeros((-(-words // unit) * unit, width), dtype=bool)
     padded[:words] = content
-    # Synthesis takes the LUTs behind the last word, too, whatever it puts there; constant columns stay constant.
-    behind = np.random.default_rng(0).integers(0, 2, padded[words:].shape).astype(bool)
-    padded[words:] = np.where((content == content[0]).all(axis=0), content[0], behind)
-    block = min(filled, _WORDS_PER_LUT)
-    blocks = padded.reshape(-1, block, width).transpose(2, 0, 1)
-    packed = np.packbits(blocks, axis=-1)
-    columns = {column.tobytes() for column in packed}
-    size = packed.shape[2]
-    free = _free_functions(block)
-    functions = {column[start : start + size] for column in columns for start in range(0, len(column), size)}
-    choices = sum(_choice_luts(column, size) for column in columns)
-    return len(functions - free) + choices
+    # (width, unit, block, bytes of its words)
+    packed = np.packbits(padded.T.reshape(width, -1, unit // _WORDS_PER_LUT, _WORDS_PER_LUT), axis=-1)
+    blocks = {block.tobytes() for block in packed.reshape(-1, packed.shape[-1])}
+    constant = {bytes(packed.shape[-1]), b"\xff" * packed.shape[-1]}
+    choices = sum(_mux_luts(len({each.tobytes() for each in column})) for column in packed)
+    return len(blocks - constant) + choices
 
 
 def random_rom_luts(words: int, width: int) -> int:
     """Return the LUTs of a memory whose content is not known: all columns differ, no block is simple."""
     if words <= 1 or width == 0:
         return 0
-    blocks = -(-_filled(words) // _WORDS_PER_LUT)
-    return width * (blocks + _mux_luts(-(-words // _WORDS_PER_FREE_CHOICE)))
-
-
-def _filled(words: int) -> int:
-    """Return the words whose LUTs are taken: up to 256, a power of two."""
     if words <= _WORDS_PER_LUT:
-        return words
-    if words <= _WORDS_PER_FREE_CHOICE:
-        return 1 << (words - 1).bit_length()
-    return -(-words // _WORDS_PER_LUT) * _WORDS_PER_LUT
+        return width
+    return width * (-(-words // _WORDS_PER_LUT) + _mux_luts(-(-words // _unit(words))))
 
 
-def _choice_luts(column: bytes, size: int) -> int:
-    """Return the LUTs that choose among the quarters of 256 words of a column, equal neighbours needing no choice."""
-    span = size * (_WORDS_PER_FREE_CHOICE // _WORDS_PER_LUT)
-    groups = {column[start : start + span] for start in range(0, len(column), span)}
-    return _mux_luts(len(groups))
+def _unit(words: int) -> int:
+    """Return the words of the units that a memory is made of: those that cost least together."""
+    return min(_UNITS, key=lambda unit: (-(-words // unit[0]) * unit[1], -unit[0]))[0]
 
 
 def _mux_luts(inputs: int) -> int:

@@ -24,17 +24,21 @@ FAMILIES = ("xc7", "xcup")
 
 NETLIST_JSON, NETLIST_VERILOG = "netlist.json", "netlist.v"
 TO_SHIFTX, TO_BMUX = "bmux_to_shiftx.v", "shiftx_to_bmux.v"
+ROMS, ROMS_TO_LUTS = "rom.txt", "rom_to_luts.v"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Yosys:
-    """Yosys' ``synth_xilinx``, with three things of our own.
+    """Yosys' ``synth_xilinx``, with four things of our own.
 
     - Sources are read through slang; Yosys' own front end refuses ordinary packed and parametrised SystemVerilog.
     - A dynamic index into a packed array reaches Yosys in a form in which shift registers with a variable tap are not
       found; two technology maps present it as Yosys looks for it and take it back elsewhere.
     - Comparisons go two bits (or five, with a constant) to a carry bit, so that both its LUTs share a site, as
       vendors' tools do, where ``synth_xilinx`` takes three, which needs two sites: N/2 sites instead of 2N/3.
+
+    - Read-only memories with ``rom_style = "distributed"`` become a LUT6 for 64 words and multiplexers behind it, as
+      vendors' tools build them. ABC takes up to twice as many LUTs to express 3,000 words as logic.
 
     A design without memories skips the libraries and steps that only memories need: same netlist, a fifth of the time.
     ``-widemux`` is left out on purpose: it has produced a wrong netlist.
@@ -132,7 +136,9 @@ class Yosys:
         return [
             self._synth(top, ":coarse"),
             *self._compare(),
-            self._synth(top, "coarse:fine"),
+            self._synth(top, "coarse:map_memory"),
+            *self._roms(),
+            self._synth(top, "map_memory:fine"),
             *self._fine(top),
         ]
 
@@ -144,12 +150,24 @@ class Yosys:
             self._synth(top, "prepare:coarse"),
             *self._compare(),
             self._synth(top, "coarse:map_memory"),
+            *self._roms(),
             self._synth(top, "map_ffram:fine"),
             *self._fine(top),
         ]
 
     def _compare(self) -> list[str]:
         return ["techmap -map +/cmp2lut.v -D LUT_WIDTH=6", "techmap -map +/cmp2lcu.v -D LUT_WIDTH=5"]
+
+    def _roms(self) -> list[str]:
+        roms = "t:$mem_v2 a:rom_style=distributed %i"
+        return [
+            f"setattr -unset ram_style {roms}",
+            f"memory_libmap -lib {ROMS} {roms}",
+            f"techmap -map {ROMS_TO_LUTS}",
+            # LUTs that hold the same, too.
+            "opt_merge -share_all",
+            "opt_clean",
+        ]
 
     def _fine(self, top: str) -> list[str]:
         find = "xilinx_srl -variable -minlen 3"
@@ -184,4 +202,5 @@ class Yosys:
 
 def _technology_maps() -> dict[str, str]:
     folder = files("finn_transforms.cost").joinpath("techmap")
-    return {name: folder.joinpath(name).read_text(encoding="utf-8") for name in (TO_SHIFTX, TO_BMUX)}
+    names = (TO_SHIFTX, TO_BMUX, ROMS, ROMS_TO_LUTS)
+    return {name: folder.joinpath(name).read_text(encoding="utf-8") for name in names}

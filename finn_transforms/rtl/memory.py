@@ -10,6 +10,7 @@ RamStyle = Literal["auto", "distributed", "block"]
 
 BLOCK_DEPTH = 512
 """Words from which on ``auto`` takes block RAM: an 18 Kbit block has 512 words of 36 bits."""
+_LOGIC_DEPTH = 64
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,14 +74,21 @@ class ReadOnlyMemory:
         ]
         return [
             *declared,
-            # Yosys reads the first, Vivado the second for a memory that is never written.
-            '(* ram_style = "block", rom_style = "block" *)' if self.is_block else '(* ram_style = "registers" *)',
+            f"(* {self._style} *)",
             f"logic [{self.width - 1}:0] {self.name}_memory[{len(self.words)}];",
             "initial begin",
             *contents,
             "end",
             f"always_ff @(posedge ap_clk) if ({enable}) {self.name} <= {self.name}_memory[{self.name}_address];",
         ]
+
+    @property
+    def _style(self) -> str:
+        """Attributes: Yosys reads the first, Vivado the second for a memory that is never written."""
+        if self.is_block:
+            return 'ram_style = "block", rom_style = "block"'
+        # Few words are logic, which synthesis makes one with what reads them.
+        return 'ram_style = "registers"' + (', rom_style = "distributed"' if len(self.words) > _LOGIC_DEPTH else "")
 
     def _literal(self, word: int) -> str:
         return f"{self.width}'h{word:x}"

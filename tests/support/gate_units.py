@@ -34,6 +34,7 @@ def mvau(name: str, **changes: object) -> MvauLut:
 UNITS: dict[str, tuple[RtlUnit, ...]] = {
     "xc7": (
         mvau("stored_weights"),
+        mvau("deep_memory", mw=100, mh=12, weights=_RANDOM.integers(-8, 8, (100, 12)), num_vectors=(1,)),
         mvau("with_thresholds", thresholds=_STEPS, output_type=UINT3),
         Thresholding(
             name="binary_search", channels=4, pe=2, thresholds=_STEPS, input_type=INT8, output_type=UINT3,
@@ -53,6 +54,15 @@ UNITS: dict[str, tuple[RtlUnit, ...]] = {
     ),
     "xcup": (
         mvau("unsigned_inputs", input_type=DataType["UINT2"]),
+        mvau("deep_sparse_memory", mw=200, mh=2, weights=_RANDOM.integers(-8, 8, (200, 2)) // 6, num_vectors=(2,)),
+        VvauLut(
+            name="constant_kernels", channels=2, pe=2, simd=3, kernel=(3, 1), windows=3, input_type=INT4,
+            weight_type=INT4, accumulator_type=INT12, weights=_RANDOM.integers(-8, 8, (2, 1, 3, 1)),
+        ),
+        Elementwise(
+            name="looked_up", operation="sub", left_type=INT4, right_type=INT4, elements=2, beats=9,
+            output_type=DataType["INT5"], constants=np.array([[0, 1], [-8, 7], [5, -1]]),
+        ),
         mvau("streamed_weights", weights=None, weight_source="stream"),
         mvau("constant_weights", pe=4, simd=4, weight_source="constant"),
         mvau("signs", input_type=BIPOLAR, weight_type=BIPOLAR, weights=_RANDOM.choice([-1, 1], (4, 4))),
