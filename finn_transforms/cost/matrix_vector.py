@@ -27,6 +27,8 @@ MVAU: Final = "mvau"
 VVAU: Final = "vvau"
 
 _SHALLOW: Final = 4
+# Adders of terms, which take less where few words leave many bits of weights constant.
+_OF_WEIGHTS: Final = ("leaf", "lone", "count", "three", "two")
 _SMALL_ROM_BITS: Final = 5
 
 _PARTS: Final[dict[str, Part]] = {
@@ -168,8 +170,8 @@ def matrix_vector_structure(unit: MatrixVector, family: Family = "xcup") -> Stru
     is added to; ``late*`` for its bits at which two operands meet, and where one is a complement (``_two``: without
     adders in front); ``shared_*`` for the sum that all outputs share.  Per bit of a term, ``lone*`` where it has no
     other, ``single`` and ``no_tree`` where there are so few that planes meet at once.  Per LUT of a table
-    ``rom_<bits of its address>``, ``rom_shallow`` per bit of one of a few words, and what `counter` and `memory_terms`
-    say; per unit ``feed_once``, ``feed_held`` or ``feed_kept``.
+    ``rom_<bits of its address>``, ``rom_shallow`` per bit of one of a few words (its adders: ``leaf_few`` and so on),
+    and what `counter` and `memory_terms` say; per unit ``feed_once``, ``feed_held`` or ``feed_kept``.
     """
     dot = unit.dot
     adders = Adders()
@@ -225,7 +227,8 @@ def _named(name: str, bits: int, unit: MatrixVector) -> tuple[str, int, Part]:
         constant = f"{name}_sign"
     elif name == "lone" and unit.dot.kept_planes > 1:
         constant = "lone_plane"
-    return constant, bits, _PARTS[plain]
+    few = "_few" if unit.stored and unit.words <= _SHALLOW and name in _OF_WEIGHTS else ""
+    return constant + few, bits, _PARTS[plain]
 
 
 def _accumulators(unit: MatrixVector, dot: DotShape) -> list[Term]:
