@@ -1,4 +1,4 @@
-"""Exact integer arithmetic shared by training and compiler: intervals and accumulator bounds."""
+"""Exact integer arithmetic shared by training and compiler: intervals, accumulator bounds and SPARQ."""
 
 from brevitas_ext.arith.accumulator import (
     a2q_l1_budget,
@@ -10,16 +10,21 @@ from brevitas_ext.arith.accumulator import (
     weight_bound,
 )
 from brevitas_ext.arith.interval import IntRange, signed_bits, unsigned_bits
+from brevitas_ext.arith.sparq import WINDOW_SETS, SparqFormat, bsparq, vsparq
 
 __all__ = [
+    "WINDOW_SETS",
     "IntRange",
+    "SparqFormat",
     "a2q_l1_budget",
     "a2q_plus_l1_budget",
+    "bsparq",
     "datatype_bound",
     "dot_extremes",
     "dot_extremes_over_boxes",
     "integer_array",
     "signed_bits",
     "unsigned_bits",
+    "vsparq",
     "weight_bound",
 ]
