@@ -1,4 +1,4 @@
-"""Quantizers for Brevitas whose accumulator width is a guarantee, and their exact export to QONNX.
+"""Quantizers for Brevitas, accumulator widths that are a guarantee, SPARQ, and their exact export to QONNX.
 
 Everything here is loaded on first use, so that importing the package needs neither torch nor Brevitas.
 """
@@ -13,6 +13,14 @@ if TYPE_CHECKING:
     from brevitas_ext.quantizers import (
         A2QPlusWeightQuant,
         A2QWeightQuant,
+        SparqAct2b7opt,
+        SparqAct3b6opt,
+        SparqAct4b2opt,
+        SparqAct4b3opt,
+        SparqAct4b5opt,
+        SparqAct5b4opt,
+        SparqAct6b3opt,
+        SparqAct7b2opt,
         accumulator_penalty,
         initialize_from_float,
     )
@@ -23,6 +31,14 @@ __all__ = [
     "A2QPlusWeightQuant",
     "A2QWeightQuant",
     "AccumulatorReport",
+    "SparqAct2b7opt",
+    "SparqAct3b6opt",
+    "SparqAct4b2opt",
+    "SparqAct4b3opt",
+    "SparqAct4b5opt",
+    "SparqAct5b4opt",
+    "SparqAct6b3opt",
+    "SparqAct7b2opt",
     "__version__",
     "accumulator_penalty",
     "export_qonnx",
@@ -35,6 +51,14 @@ _MODULE_OF = {
     "A2QPlusWeightQuant": "brevitas_ext.quantizers",
     "A2QWeightQuant": "brevitas_ext.quantizers",
     "AccumulatorReport": "brevitas_ext.accumulators",
+    "SparqAct2b7opt": "brevitas_ext.quantizers",
+    "SparqAct3b6opt": "brevitas_ext.quantizers",
+    "SparqAct4b2opt": "brevitas_ext.quantizers",
+    "SparqAct4b3opt": "brevitas_ext.quantizers",
+    "SparqAct4b5opt": "brevitas_ext.quantizers",
+    "SparqAct5b4opt": "brevitas_ext.quantizers",
+    "SparqAct6b3opt": "brevitas_ext.quantizers",
+    "SparqAct7b2opt": "brevitas_ext.quantizers",
     "accumulator_penalty": "brevitas_ext.quantizers",
     "export_qonnx": "brevitas_ext.export",
     "initialize_from_float": "brevitas_ext.quantizers",

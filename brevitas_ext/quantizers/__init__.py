@@ -1,4 +1,4 @@
-"""Accumulator-aware weight quantizers for Brevitas."""
+"""Quantizers for Brevitas: accumulator-aware weights, and SPARQ activations."""
 
 from brevitas_ext.quantizers.a2q import A2QConfig, a2q_integers
 from brevitas_ext.quantizers.closest_integers import closest_integers
@@ -8,13 +8,35 @@ from brevitas_ext.quantizers.injectors import A2QPlusWeightQuant, A2QWeightQuant
 from brevitas_ext.quantizers.penalty import accumulator_penalty
 from brevitas_ext.quantizers.proxy import A2QWeightQuantProxy, UnknownInputFormatError
 from brevitas_ext.quantizers.rows import ChannelRows
+from brevitas_ext.quantizers.sparq import (
+    SPARQ_QUANTIZERS,
+    SparqAct2b7opt,
+    SparqAct3b6opt,
+    SparqAct4b2opt,
+    SparqAct4b3opt,
+    SparqAct4b5opt,
+    SparqAct5b4opt,
+    SparqAct6b3opt,
+    SparqAct7b2opt,
+)
+from brevitas_ext.quantizers.sparq_quant import SparqActQuantProxy
 
 __all__ = [
+    "SPARQ_QUANTIZERS",
     "A2QConfig",
     "A2QPlusWeightQuant",
     "A2QWeightQuant",
     "A2QWeightQuantProxy",
     "ChannelRows",
+    "SparqAct2b7opt",
+    "SparqAct3b6opt",
+    "SparqAct4b2opt",
+    "SparqAct4b3opt",
+    "SparqAct4b5opt",
+    "SparqAct5b4opt",
+    "SparqAct6b3opt",
+    "SparqAct7b2opt",
+    "SparqActQuantProxy",
     "UnknownInputFormatError",
     "a2q_integers",
     "accumulator_penalty",
