@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from brevitas_ext.accumulators import AccumulatorReport, trace_layers
     from brevitas_ext.export import export_qonnx, verify_export
+    from brevitas_ext.ptq import sparq_ptq
     from brevitas_ext.quantizers import (
         A2QPlusWeightQuant,
         A2QWeightQuant,
@@ -43,6 +44,7 @@ __all__ = [
     "accumulator_penalty",
     "export_qonnx",
     "initialize_from_float",
+    "sparq_ptq",
     "trace_layers",
     "verify_export",
 ]
@@ -62,6 +64,7 @@ _MODULE_OF = {
     "accumulator_penalty": "brevitas_ext.quantizers",
     "export_qonnx": "brevitas_ext.export",
     "initialize_from_float": "brevitas_ext.quantizers",
+    "sparq_ptq": "brevitas_ext.ptq",
     "trace_layers": "brevitas_ext.accumulators",
     "verify_export": "brevitas_ext.export",
 }

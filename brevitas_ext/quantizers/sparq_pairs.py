@@ -41,7 +41,7 @@ class SparqIntegers(nn.Module):
             ValueError: in pairs, the axis does not exist or has an odd length.
         """
         if integers.ndim == 0 and self.format.pairs:
-            return integers  # Brevitas asks for scales by quantizing a scalar zero
+            return integers
         return replace(integers, self._worth(integers))
 
     @torch.no_grad()

@@ -79,7 +79,8 @@ class SparqActQuantProxy(ActQuantProxyFromInjector):
         if self.export_mode or not self.is_quant_enabled or not self._reads_integers:
             return super().forward(x)
         if not isinstance(x, QuantTensor):
-            self.read_scale = None
+            if x.ndim:  # Brevitas asks for scales by quantizing a scalar zero
+                self.read_scale = None
             self._refuse_signed(x)
             return super().forward(x)
         read = self._checked(x)
@@ -108,8 +109,8 @@ class SparqActQuantProxy(ActQuantProxyFromInjector):
     def _checked(self, x: QuantTensor) -> IntQuantTensor:
         if not isinstance(x, IntQuantTensor):
             raise TypeError(f"{self._where}: expected an input quantized to integers, found {type(x).__name__}")
-        found = f"{'signed' if x.signed else 'unsigned'}, {float(x.bit_width):g} bits"
-        if x.signed or float(x.bit_width) != ACTIVATION_BITS or bool((x.zero_point != 0).any()):
+        found = f"{'signed' if x.signed else 'unsigned'}, {x.bit_width.item():g} bits"
+        if x.signed or x.bit_width.item() != ACTIVATION_BITS or bool((x.zero_point != 0).any()):
             raise ValueError(
                 f"{self._where}: expected an input of {ACTIVATION_BITS} unsigned bits without zero point, found "
                 f"{found}, zero point {x.zero_point.flatten()[0].item():g}; quantize it with Uint8ActPerTensorFloat"

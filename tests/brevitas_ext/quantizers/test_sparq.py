@@ -120,7 +120,7 @@ def test_statistics_are_collected_in_training_and_survive_the_state_dict() -> No
     x = torch.rand(2, 4, 6, 6)
     conv.train()(x)
     conv.eval()
-    assert float(conv.input_quant.scale()) == pytest.approx(float(x.max()) / 255, rel=0.01)
+    assert conv.input_quant.scale().item() == pytest.approx(float(x.max()) / 255, rel=0.01)
     again = QuantConv2d(4, 2, 3, input_quant=SparqAct4b5opt, **WEIGHT).eval()
     again.load_state_dict(conv.state_dict())
     assert torch.equal(again(x), conv(x))
