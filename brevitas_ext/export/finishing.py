@@ -20,7 +20,9 @@ from brevitas_ext.export.emission import TAG_SEPARATOR
 from brevitas_ext.export.handlers import UnsupportedModuleError
 from brevitas_ext.export.recording import NodeNames, join
 from brevitas_ext.export.session import TracedQuantizer
+from brevitas_ext.export.sparq import TAGGED
 from brevitas_ext.export.tracing import OPSET
+from brevitas_ext.qonnx_ops import sparq
 from brevitas_ext.qonnx_ops.catalogue import (
     DOMAIN,
     DOMAIN_VERSION,
@@ -68,6 +70,8 @@ def finish(
         node.doc_string = None
         if node.domain == DOMAIN:
             _name_quantizer(node, quantizers, names, initializers)
+        elif node.domain == sparq.DOMAIN:
+            _name_sparq(node, quantizers, names, initializers)
     RemoveUnusedNodesPass()(model)
     RemoveInitializersFromInputsPass()(model)
     initializers.settle()
@@ -77,7 +81,10 @@ def finish(
     proto = ir.to_proto(model)
     del proto.opset_import[:]
     # QONNX takes the first import for ONNX's own, whatever its domain.
-    proto.opset_import.extend([onnx.helper.make_opsetid("", OPSET), onnx.helper.make_opsetid(DOMAIN, DOMAIN_VERSION)])
+    imports = {"": OPSET, DOMAIN: DOMAIN_VERSION}
+    if any(node.domain == sparq.DOMAIN for node in proto.graph.node):
+        imports[sparq.DOMAIN] = sparq.DOMAIN_VERSION
+    proto.opset_import.extend([onnx.helper.make_opsetid(domain, version) for domain, version in imports.items()])
     proto.functions.extend(_function_bodies(proto))
     return onnx.shape_inference.infer_shapes(proto, check_type=True, strict_mode=True)
 
@@ -89,10 +96,13 @@ def _function_bodies(model: onnx.ModelProto) -> list[onnx.FunctionProto]:
         op = read_quantizer(node)
         if op is not None:
             kinds.setdefault(op.op_type, set()).update([op.rounding] if isinstance(op, Quant | Trunc) else [])
-    return [
+    bodies = [
         function_body(kind, OPSET, BodyOptions(roundings=tuple(sorted(roundings)), bipolar=False))
         for kind, roundings in sorted(kinds.items())
     ]
+    if any(node.domain == sparq.DOMAIN for node in model.graph.node):
+        bodies.append(function_body(sparq.Sparq.op_type, OPSET))
+    return bodies
 
 
 class _Initializers:
@@ -142,6 +152,22 @@ def _name_quantizer(
                 "model's input. Use a quantizer with fixed or learned parameters."
             )
         initializers.give(node, index, f"{node.name}.{parameter}", constant)
+
+
+def _name_sparq(
+    node: ir.Node, quantizers: Mapping[str, TracedQuantizer], names: NodeNames, initializers: _Initializers
+) -> None:
+    overflow, _, tag = node.attributes.pop(TAGGED).as_string().partition(TAG_SEPARATOR)
+    node.attributes.add(ir.AttrString(TAGGED, overflow))
+    node.name = names.call(join(quantizers[tag].name, "sparq"))
+    node.outputs[0].name = f"{node.name}.output"
+    scale = _constant(node, 1)
+    if scale is None:
+        raise UnsupportedModuleError(
+            f"SPARQ {node.name!r}: expected a constant scale, found one that is computed from the model's input. Use a "
+            "quantizer with a fixed or learned scale."
+        )
+    initializers.give(node, 1, f"{node.name}.scale", scale)
 
 
 def _candidates(node: ir.Node, quantizer: TracedQuantizer) -> list[str]:

@@ -207,13 +207,21 @@ HANDLERS: tuple[type[QuantizerHandler], ...] = (
 )
 
 
-def handler_for(proxy: Any, quantizer: str, tag: str) -> QuantizerHandler:
+def handler_for(
+    proxy: Any, quantizer: str, tag: str, further: tuple[type[QuantizerHandler], ...] = ()
+) -> QuantizerHandler:
     """Returns the handler of a quantizer by the nearest base class that one is registered for.
+
+    Args:
+        proxy: The quantizer.
+        quantizer: Its path in the model.
+        tag: Its tag.
+        further: Handlers beside `HANDLERS`.
 
     Raises:
         UnsupportedModuleError: there is none.
     """
-    by_proxy = {handler.handled_layer: handler for handler in HANDLERS}
+    by_proxy = {handler.handled_layer: handler for handler in (*HANDLERS, *further)}
     handlers = [by_proxy[base] for base in type(proxy).__mro__ if base in by_proxy]
     if handlers and not proxy.is_groupwise:
         return handlers[0](quantizer, tag)

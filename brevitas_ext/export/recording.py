@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from brevitas_ext.export.handlers import UnsupportedModuleError
 from brevitas_ext.export.session import quantizers
+from brevitas_ext.quantizers.sparq_quant import SparqActQuantProxy
 
 Role = Literal["weight", "bias", "activation"]
 
@@ -84,6 +85,10 @@ def record(model: nn.Module, example: tuple[Tensor, ...]) -> tuple[list[Quantize
     names = NodeNames()
     paths = {module: path for path, module in model.named_modules()}
     proxies = quantizers(model)
+    in_8_bits: dict[nn.Module, Tensor] = {}
+
+    def note_integers(integers: nn.Module, inputs: tuple[Tensor, ...]) -> None:
+        in_8_bits[integers] = inputs[0]
 
     def note(proxy: nn.Module, inputs: tuple[Any, ...], output: Any) -> None:
         if not isinstance(output, IntQuantTensor):
@@ -95,10 +100,19 @@ def record(model: nn.Module, example: tuple[Tensor, ...]) -> tuple[list[Quantize
             users = [paths[layer] for layer in _users(proxy, inputs[0]) if layer in paths]
             calls.append(_call(names.weight(names.least_used(users)), "weight", output))
             return
+        if isinstance(proxy, SparqActQuantProxy):
+            if proxy.read_scale is not None:
+                return  # the integers are those of the quantizer in front
+            output = _uniform(in_8_bits[proxy.sparq], output)
         role: Role = "bias" if isinstance(proxy, BiasQuantProxyFromInjectorBase) else "activation"
         calls.append(_call(names.call(paths[proxy]), role, output))
 
     hooks = [proxy.register_forward_hook(note) for proxy in proxies.values()]
+    hooks += [
+        proxy.sparq.register_forward_pre_hook(note_integers)
+        for proxy in proxies.values()
+        if isinstance(proxy, SparqActQuantProxy)
+    ]
     modes = [(module, module.training) for module in model.modules()]
     try:
         output = model.eval()(*example)
@@ -108,6 +122,13 @@ def record(model: nn.Module, example: tuple[Tensor, ...]) -> tuple[list[Quantize
         for module, training in modes:
             module.training = training
     return calls, output
+
+
+def _uniform(integers: Tensor, output: IntQuantTensor) -> IntQuantTensor:
+    """Returns the 8-bit tensor that a SPARQ quantizer cut its windows out of."""
+    return IntQuantTensor(
+        integers * output.scale, output.scale, output.zero_point, output.bit_width, output.signed, output.training
+    )
 
 
 def _users(proxy: Any, weight: Tensor) -> list[nn.Module]:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from onnx import numpy_helper
 
 from brevitas_ext.export.float64_ops import Array, run_node
-from brevitas_ext.qonnx_ops.catalogue import read_quantizer
+from brevitas_ext.qonnx_ops.catalogue import read_quantizer, read_sparq
 
 LINEAR: Final = frozenset({
     "Add", "AveragePool", "Conv", "ConvTranspose", "Gemm", "GlobalAveragePool", "MatMul", "Mul", "ReduceMean",
@@ -56,8 +56,10 @@ class Reference:
         for name, array in feeds.items():
             self._set(name, _widened(array))
         for node in model.graph.node:
-            op = read_quantizer(node)
-            if op is None:
+            op, sparq = read_quantizer(node), read_sparq(node)
+            if sparq is not None:
+                self._set(node.output[0], sparq.evaluate(*(self.values[name] for name in node.input)))
+            elif op is None:
                 self._run(node)
             elif node.input[0] in constants:
                 x, *parameters = (self.values[name].astype(np.float32) for name in node.input)

@@ -16,6 +16,7 @@ import torch.onnx
 from torch import Tensor, nn
 from torch.jit import TracerWarning  # type: ignore[attr-defined]
 
+from brevitas_ext.qonnx_ops import sparq
 from brevitas_ext.qonnx_ops.catalogue import DOMAIN, DOMAIN_VERSION
 
 Exporter = Literal["torchscript", "dynamo"]
@@ -46,7 +47,7 @@ def trace(model: nn.Module, example: tuple[Tensor, ...], exporter: Exporter, out
             input_names=input_names,
             output_names=output_names,
             opset_version=OPSET,
-            custom_opsets={DOMAIN: DOMAIN_VERSION},
+            custom_opsets={DOMAIN: DOMAIN_VERSION, sparq.DOMAIN: sparq.DOMAIN_VERSION},
             keep_initializers_as_inputs=False,
             verbose=False,
         )
