@@ -25,9 +25,10 @@ from finn_transforms.analysis.ranges_elementwise import ELEMENTWISE_RANGES
 from finn_transforms.analysis.ranges_moves import MOVES
 from finn_transforms.analysis.ranges_quantizers import QUANTIZERS
 from finn_transforms.analysis.ranges_rules import Known, Rule, exact_integers
+from finn_transforms.analysis.ranges_sparq import SPARQ
 from finn_transforms.analysis.ranges_sums import SUMS
 
-_RULES: dict[str, Rule] = {**ELEMENTWISE_RANGES, **DIFFERENCES, **MOVES, **QUANTIZERS, **SUMS}
+_RULES: dict[str, Rule] = {**ELEMENTWISE_RANGES, **DIFFERENCES, **MOVES, **QUANTIZERS, **SPARQ, **SUMS}
 
 
 def integer_ranges(model: ir.Model, inputs: Mapping[str, IntRange | Box] | None = None) -> dict[ir.Value, Box]:

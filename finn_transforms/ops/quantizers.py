@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from brevitas_ext.qonnx_ops.bipolar_quant import BipolarQuant
 from brevitas_ext.qonnx_ops.quant import Quant
 from brevitas_ext.qonnx_ops.rounding import Rounding
+from brevitas_ext.qonnx_ops.sparq import Sparq
 from brevitas_ext.qonnx_ops.trunc import Trunc
 
 Array = NDArray[Any]
@@ -39,6 +40,20 @@ def quantizer_operator(op_type: str, attributes: Attributes) -> QuantizerOperato
     )
 
 
+def sparq_operator(attributes: Attributes) -> Sparq:
+    """Return the operator that a ``Sparq`` node's attributes describe.
+
+    Raises:
+        KeyError: one is missing.
+        ValueError: one has no meaning.
+    """
+    return Sparq.from_attributes({**{"rounding": 1, "overflow": "saturate", "pairs": 1, "axis": 1}, **attributes})
+
+
+def _sparq(attributes: Attributes, x: Array, scale: Array) -> Array:
+    return sparq_operator(attributes).evaluate(x, scale)
+
+
 def _function(op_type: str) -> Callable[..., Array]:
     def evaluate(attributes: Attributes, x: Array, *parameters: Array) -> Array:
         operator = quantizer_operator(op_type, attributes)
@@ -55,5 +70,6 @@ def _bipolar(_attributes: Attributes, x: Array, scale: Array) -> Array:
 
 QUANTIZERS: dict[str, Callable[..., Array]] = {
     "BipolarQuant": _bipolar,
+    "Sparq": _sparq,
     **{op_type: _function(op_type) for op_type in ("IntQuant", "Quant", "Trunc")},
 }

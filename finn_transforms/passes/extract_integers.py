@@ -9,12 +9,14 @@ from onnx_ir.passes.common import RemoveUnusedNodesPass
 from finn_transforms.analysis.constants import constant, exact_float32
 from finn_transforms.analysis.datatypes import integer_datatype
 from finn_transforms.analysis.matching import NoMatchError, is_quantizer, nodes_of, static_shape
+from finn_transforms.analysis.ranges_sparq import is_sparq
 from finn_transforms.analysis.weights import weight_rows
 from finn_transforms.passes._base import HardwarePass, HardwarePassResult
 from finn_transforms.passes._edit import Operator, Output, add_constant, graph_of, insert_node, redirect
 from finn_transforms.passes._extract_linear import LINEAR
 from finn_transforms.passes._extract_moves import MOVES, extract_concat, extract_split
 from finn_transforms.passes._extract_quantizer import extract_quantizer
+from finn_transforms.passes._extract_sparq import extract_sparq
 from finn_transforms.passes._extract_sums import POOLS, extract_addition
 from finn_transforms.passes._integer_tails import insert_quantizer
 from finn_transforms.passes._scaled import Factor, Scaled, spread
@@ -38,7 +40,8 @@ class ExtractIntegers(HardwarePass):
     forward through everything that commutes with them: linear layers (a scale per input channel goes through depthwise
     layers; dense ones take power-of-two ratios into their weights), residual additions (branches are aligned to their
     common unit, exactly or not at all), concatenations (one scale per channel), average pools (a sum divided by its
-    size), max pools, resizing, padding and reshaping.  Nothing is rounded on the way: factors stay one constant each.
+    size), max pools, SPARQ's windows, resizing, padding and reshaping.  Nothing is rounded on the way: factors stay one
+    constant each.
     Sums are those of integers from then on; float64 sums of scaled values, as the graph had before, may be off in the
     last bits where scales are no powers of two.
 
@@ -99,6 +102,9 @@ def _extract(node: ir.Node, known: _Known) -> list[Scaled]:
     """Return integers and factors for each output, or nothing where no rule applies."""
     if is_quantizer(node):
         return [extract_quantizer(node)]
+    if is_sparq(node):
+        scaled = None if node.inputs[0] is None else known.get(node.inputs[0])
+        return [] if scaled is None else [extract_sparq(node, scaled)]
     if node.domain != "":
         return []
     sources = [None if value is None else known.get(value) for value in node.inputs]

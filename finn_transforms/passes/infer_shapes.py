@@ -8,7 +8,7 @@ import onnx_ir as ir
 from finn_transforms.analysis.matching import nodes_of
 from finn_transforms.passes._base import HardwarePass, HardwarePassResult
 
-_SHAPE_PRESERVING = {"Quant", "IntQuant", "BipolarQuant", "FloatQuant", "Trunc"}
+_SHAPE_PRESERVING = {"Quant", "IntQuant", "BipolarQuant", "FloatQuant", "Sparq", "Trunc"}
 
 
 class InferShapes(HardwarePass):

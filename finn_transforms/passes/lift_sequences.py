@@ -28,7 +28,8 @@ from finn_transforms.passes._edit import (
 )
 
 _WINDOWED = {"Conv", "ConvTranspose", "MaxPool"}
-_ELEMENT_BY_ELEMENT = (set(ELEMENTWISE) | set(QUANTIZERS)) - {"BatchNormalization"}
+# Sparq pairs elements along an axis, which may be counted from the end.
+_ELEMENT_BY_ELEMENT = (set(ELEMENTWISE) | set(QUANTIZERS)) - {"BatchNormalization", "Sparq"}
 
 
 class LiftSequences(HardwarePass):
