@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 from brevitas.inject.enum import ScalingImplType
-from brevitas.nn import QuantConv1d, QuantConv2d, QuantLinear
+from brevitas.nn import QuantConv1d, QuantConv2d, QuantLinear, QuantReLU
 from torch import nn
 
 EXCHANGED: dict[type[nn.Module], Any] = {nn.Conv1d: QuantConv1d, nn.Conv2d: QuantConv2d, nn.Linear: QuantLinear}
@@ -57,6 +57,12 @@ def quantized_layer(layer: nn.Module, *, input_quant: Any, weight_quant: Any, bi
             parameter.copy_(weights[name])
     made.train(layer.training)
     return made.to(next(iter(weights.values())).device)
+
+
+def quantized_relu(quantizer: Any) -> nn.Module:
+    """Return an activation that gives integers to all its readers, in evaluation mode."""
+    made: nn.Module = QuantReLU(act_quant=quantizer, return_quant_tensor=True)
+    return made.eval()
 
 
 def put(model: nn.Module, name: str, layer: nn.Module) -> None:

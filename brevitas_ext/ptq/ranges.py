@@ -79,6 +79,33 @@ def input_ranges(
     return {name: _range(lows[name], torch.cat(values).double(), method) for name, values in seen.items()}
 
 
+def relu_ranges(
+    model: nn.Module, loader: Loader, *, method: RangeMethod = "mean_max", percentile: float = 99.99
+) -> dict[str, InputRange]:
+    """Return the ranges of what the ``nn.ReLU`` layers of a model give.
+
+    Arguments are those of `input_ranges`.
+
+    Raises:
+        ValueError: the model has no such layer, or calls one at several places, whose ranges differ.
+    """
+    relus = {name: module for name, module in model.named_modules() if type(module) is nn.ReLU}
+    if not relus:
+        raise ValueError(
+            "calibration: expected nn.ReLU layers, found none; replace torch.relu and F.relu by layers, or quantize at "
+            "the inputs of the convolutions"
+        )
+    found = input_ranges(model, loader, relus, method=method, percentile=percentile)
+    images = min(seen.images for seen in found.values())
+    for name, seen in found.items():
+        if seen.images != images:
+            raise ValueError(
+                f"calibration: expected every nn.ReLU to be called once per image, found {name!r} called "
+                f"{seen.images / images:g} times as often as another; give every place a layer of its own"
+            )
+    return found
+
+
 def _range(low: float, highest: Tensor, method: RangeMethod) -> InputRange:
     high = highest.max() if method == "min_max" else highest.mean()
     return InputRange(low=low, high=float(high), images=highest.numel())

@@ -17,12 +17,13 @@ from torch import nn
 
 from brevitas_ext.arith.sparq import SparqFormat
 from brevitas_ext.ptq.batch_norm import BatchNormReport, recalibrate_batch_norm
-from brevitas_ext.ptq.exchange import EXCHANGED, calibrated, put, quantized_layer
-from brevitas_ext.ptq.ranges import InputRange, RangeMethod, input_ranges
+from brevitas_ext.ptq.exchange import EXCHANGED, calibrated, put, quantized_layer, quantized_relu
+from brevitas_ext.ptq.ranges import InputRange, RangeMethod, input_ranges, relu_ranges
 from brevitas_ext.ptq.running import Loader
 from brevitas_ext.quantizers.sparq import SparqAct4b5opt
 
 Unfit: TypeAlias = Literal["refuse", "int8"]
+Place: TypeAlias = Literal["inputs", "relu"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,12 +32,14 @@ class PtqReport:
 
     Attributes:
         sparq: layers whose input goes through the windows, with its calibrated range.
+        relu: activations that give 8 bits, with their range; none where convolutions quantize their inputs themselves.
         int8: layers whose input has 8 bits because SPARQ does not fit, by the reason.
         untouched: convolutions and linear layers left in float.
         batch_norm: what recalibration did; None where it was not asked for.
     """
 
     sparq: Mapping[str, InputRange]
+    relu: Mapping[str, InputRange] = field(default_factory=dict)
     int8: Mapping[str, str] = field(default_factory=dict)
     untouched: tuple[str, ...] = ()
     batch_norm: BatchNormReport | None = None
@@ -75,6 +78,7 @@ def quantize_with_sparq(  # noqa: PLR0913 - the choices of the recipe, each with
     keep: Collection[str] | None = None,
     linear: bool = False,
     unfit: Unfit = "refuse",
+    place: Place = "inputs",
     activation_bits: int = 8,
     recalibrate: bool = False,
     recalibration_loader: Loader | None = None,
@@ -84,7 +88,8 @@ def quantize_with_sparq(  # noqa: PLR0913 - the choices of the recipe, each with
     """Quantize a float model as SPARQ's authors do, and say what was done.
 
     Activations are quantized at the inputs of convolutions, to 8 bits of a calibrated range and then by the windows;
-    weights to 8 bits, symmetric per output channel; a bias to 8 bits.  Skip branches read what is in front of it.
+    weights to 8 bits, symmetric per output channel; a bias to 8 bits.  Skip branches read what is in front:
+    floats, or, with ``place="relu"``, the 8 bits that the activation layer gives, as hardware has them.
 
     Args:
         float_model: a model of torch's own layers, which stays as it is.
@@ -97,6 +102,9 @@ def quantize_with_sparq(  # noqa: PLR0913 - the choices of the recipe, each with
         linear: whether linear layers are quantized, too.
         unfit: what happens to a layer that SPARQ does not fit, because its input is signed or has no channels to pair:
             an error, or 8 bits.
+        place: where activations get their 8 bits: at the inputs of the convolutions, as the authors do, or in the
+            ``nn.ReLU`` layers, for all readers alike; the windows are at the inputs either way.  Brevitas adds two
+            quantized tensors only if they share their scale; a sum and a quantized tensor, as in a ResNet, it does.
         activation_bits: width of uniform activations where `windows` is None.
         recalibrate: recalibrate batch normalization with SPARQ active and keep it if the outputs come closer to the
             float model's, see `recalibrate_batch_norm`.
@@ -110,10 +118,15 @@ def quantize_with_sparq(  # noqa: PLR0913 - the choices of the recipe, each with
     """
     if unfit not in get_args(Unfit):
         raise ValueError(f"sparq_ptq: expected unfit out of {get_args(Unfit)}, found {unfit!r}")
+    if place not in get_args(Place):
+        raise ValueError(f"sparq_ptq: expected place out of {get_args(Place)}, found {place!r}")
     chosen = SparqFormat.named(windows, rounding=rounding) if isinstance(windows, str) else windows
     model = copy.deepcopy(float_model).eval()
     candidates = {name: module for name, module in model.named_modules() if type(module) in EXCHANGED}
     found = input_ranges(model, loader, candidates, method=ranges, percentile=percentile)
+    relus: dict[str, InputRange] = {}
+    if place == "relu":
+        relus = relu_ranges(model, loader, method=ranges, percentile=percentile)
     kept = _kept(found, candidates, keep, linear=linear)
     fitting: dict[str, InputRange] = {}
     int8: dict[str, str] = {}
@@ -133,11 +146,13 @@ def quantize_with_sparq(  # noqa: PLR0913 - the choices of the recipe, each with
             fitting[name] = found[name]
         else:
             int8[name] = reason
+    for name, seen in relus.items():
+        put(model, name, quantized_relu(calibrated(Uint8ActPerTensorFloat.let(bit_width=activation_bits), seen.high)))
     batch_norm = None
     if recalibrate:
         images = loader if recalibration_loader is None else recalibration_loader
         batch_norm = recalibrate_batch_norm(model, images, reference=float_model, judge=loader)
-    report = PtqReport(sparq=fitting, int8=int8, untouched=tuple(kept), batch_norm=batch_norm)
+    report = PtqReport(sparq=fitting, relu=relus, int8=int8, untouched=tuple(kept), batch_norm=batch_norm)
     return PtqResult(model=model, report=report)
 
 

@@ -160,3 +160,40 @@ def test_loaders_without_images_are_refused() -> None:
         sparq_ptq(float_resnet(), [{"image": 1}])
     with pytest.raises(ValueError, match="beside the first convolution"):
         sparq_ptq(nn.Sequential(nn.Conv2d(3, 4, 1)), images())
+
+
+class Skip(nn.Module):
+    def __init__(self, *, shared: bool = False) -> None:
+        super().__init__()
+        self.first, self.conv, self.last = nn.Conv2d(3, 4, 1), nn.Conv2d(4, 4, 3, padding=1), nn.Conv2d(4, 4, 1)
+        self.second = nn.Conv2d(4, 4, 1)
+        self.relu1, self.relu2 = nn.ReLU(), nn.ReLU()
+        self.relu3 = self.relu2 if shared else nn.ReLU()
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        kept = self.relu1(self.first(x))
+        return self.last(self.relu3(self.second(self.relu2(self.conv(kept))) + kept))
+
+
+class TestActivationsOf8Bits:
+    def test_every_reader_gets_the_integers_of_one_quantizer(self) -> None:
+        torch.manual_seed(1)
+        reference, x = Skip(), images(1, seed=5)[0]
+        result = quantize_with_sparq(reference, images(), place="relu")
+        assert list(result.report.relu) == ["relu1", "relu2", "relu3"]
+        model = result.model
+        with torch.no_grad():
+            kept = model.relu1(model.first(x))
+            read = model.conv.input_quant(kept)
+            assert torch.equal(read.scale, kept.scale)
+            assert kept.scale.item() == pytest.approx(result.report.relu["relu1"].high / 255)
+            assert torch.equal(torch.where(read.value == kept.value, 0, 1).amax(), torch.tensor(1))
+            assert (model(x) - reference(x)).norm() < 0.1 * reference(x).norm()
+
+    def test_a_shared_or_missing_relu_is_refused(self) -> None:
+        with pytest.raises(ValueError, match="found 'relu2' called 2 times as often"):
+            sparq_ptq(Skip(shared=True), images(), place="relu")
+        with pytest.raises(ValueError, match=r"nn\.ReLU layers, found none"):
+            sparq_ptq(float_resnet(), images(), place="relu")
+        with pytest.raises(ValueError, match="expected place out of"):
+            sparq_ptq(float_resnet(), images(), place="skip")
