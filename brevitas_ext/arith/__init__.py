@@ -11,6 +11,7 @@ from brevitas_ext.arith.accumulator import (
 )
 from brevitas_ext.arith.interval import IntRange, signed_bits, unsigned_bits
 from brevitas_ext.arith.sparq import WINDOW_SETS, SparqFormat, bsparq, vsparq
+from brevitas_ext.arith.sparq_extremes import sparq_dot_extremes
 
 __all__ = [
     "WINDOW_SETS",
@@ -24,6 +25,7 @@ __all__ = [
     "dot_extremes_over_boxes",
     "integer_array",
     "signed_bits",
+    "sparq_dot_extremes",
     "unsigned_bits",
     "vsparq",
     "weight_bound",
