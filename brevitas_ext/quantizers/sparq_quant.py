@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from brevitas import config as brevitas_config
 from brevitas.core.quant import IntQuant
 from brevitas.function.ops_ste import round_ste
 from brevitas.proxy import ActQuantProxyFromInjector
@@ -125,6 +126,11 @@ class SparqActQuantProxy(ActQuantProxyFromInjector):
 def _refuse_misuse(layer: nn.Module, injector: Any) -> None:
     """Raise if an injector asks for what SPARQ is not, or a layer has nothing to pair."""
     where = f"SPARQ in {type(layer).__name__}"
+    if brevitas_config.JIT_ENABLED:
+        raise RuntimeError(
+            f"{where}: expected eager quantizers, found BREVITAS_JIT=1, under which Brevitas compiles them to "
+            "TorchScript, which has no straight-through functions of ours; unset BREVITAS_JIT"
+        )
     fixed = {"signed": False, "narrow_range": False, "bit_width": ACTIVATION_BITS}
     for name, expected in fixed.items():
         found = getattr(injector, name)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import brevitas.config
 import numpy as np
 import pytest
 import torch
@@ -176,6 +177,11 @@ class TestMisuse:
             QuantReLU(act_quant=fixed(SparqAct4b5opt))(torch.rand(1, 3, 4, 4))
         with pytest.raises(ValueError, match="expected a tensor with an axis 1"):
             QuantReLU(act_quant=fixed(SparqAct4b5opt))(torch.rand(3))
+
+    def test_torchscript_is_refused(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(brevitas.config, "JIT_ENABLED", True)
+        with pytest.raises(RuntimeError, match="unset BREVITAS_JIT"):
+            QuantReLU(act_quant=SparqAct4b5opt)
 
     @pytest.mark.parametrize(
         ("options", "message"),
