@@ -65,7 +65,7 @@ WINDOW_SETS: Final[dict[str, tuple[int, tuple[int, ...]]]] = {
     "3b6opt": (3, (0, 1, 2, 3, 4, 5)),
     "2b7opt": (2, (0, 1, 2, 3, 4, 5, 6)),
 }
-"""Widths and shifts by name: those of the paper (sections 3.1 and 5.2), and all windows of 5, 6 and 7 bits."""
+"""Widths and shifts by name: those of the paper (sections 3.1 and 5.3), and all windows of 5, 6 and 7 bits."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,4 +1,4 @@
-"""SPARQ beside 2:4 structured weights: activations are selected first and paired after it, SPARQ section 5.3.
+"""SPARQ beside 2:4 structured weights: activations are selected first and paired after it, SPARQ section 5.4.
 
 Of every four adjacent weights of an output channel at most two are not zero, and only these two are multiplied.  The
 activations at their places become a pair, so that a pair, unlike in `vsparq`, is an output channel's own.

@@ -30,7 +30,7 @@ def reference_window(x: int, bits: int, shifts: tuple[int, ...], rounding: bool,
 def reference_pair(
     x: int, y: int, bits: int, shifts: tuple[int, ...], rounding: bool, overflow: str
 ) -> tuple[int, int]:
-    """Eq. 2, with the wide windows of 6 and 4 bits that section 5.2 gives a lone value of 3 and 2 bits."""
+    """Eq. 2, with the wide windows of 6 and 4 bits that section 5.3 gives a lone value of 3 and 2 bits."""
 
     def alone(value: int) -> int:
         if bits >= 4:
