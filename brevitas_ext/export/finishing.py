@@ -17,6 +17,7 @@ from onnx_ir.passes.common import (
 )
 
 from brevitas_ext.export.emission import TAG_SEPARATOR
+from brevitas_ext.export.float64_ops import run_node
 from brevitas_ext.export.handlers import UnsupportedModuleError
 from brevitas_ext.export.recording import NodeNames, join
 from brevitas_ext.export.session import TracedQuantizer
@@ -64,6 +65,7 @@ def finish(
     """
     model = ir.from_proto(traced)
     LiftConstantsToInitializersPass(lift_all_constants=True, size_limit=0)(model)
+    _fold_sizes(model.graph)
     names, initializers = NodeNames(), _Initializers(model.graph)
     for node in model.graph:
         node.metadata_props.clear()
@@ -87,6 +89,24 @@ def finish(
     proto.opset_import.extend([onnx.helper.make_opsetid(domain, version) for domain, version in imports.items()])
     proto.functions.extend(_function_bodies(proto))
     return onnx.shape_inference.infer_shapes(proto, check_type=True, strict_mode=True)
+
+
+def _fold_sizes(graph: ir.Graph) -> None:
+    """Replaces integers that are computed from constants, such as a padding's, on which shape inference would stop."""
+    for node in tuple(graph):
+        arrays = [
+            None if value is None or value.const_value is None else value.const_value.numpy() for value in node.inputs
+        ]
+        known = [array for array in arrays if array is not None and array.dtype == np.int64]
+        if node.domain or len(node.outputs) != 1 or not arrays or len(known) < len(arrays):
+            continue
+        (result,) = run_node(ir.to_proto(node), known, OPSET)
+        if np.asarray(result).dtype != np.int64 or node.outputs[0].is_graph_output():
+            continue
+        folded = ir.Value(name=f"{node.outputs[0].name}//folded", const_value=ir.tensor(np.asarray(result)))
+        folded.shape, folded.type = ir.Shape(np.shape(result)), ir.TensorType(ir.DataType.INT64)
+        graph.register_initializer(folded)
+        node.outputs[0].replace_all_uses_with(folded)
 
 
 def _function_bodies(model: onnx.ModelProto) -> list[onnx.FunctionProto]:

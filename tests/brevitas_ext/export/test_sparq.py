@@ -85,3 +85,25 @@ def test_the_model_is_as_it_was(tmp_path: Path) -> None:
         export_qonnx(model, x, tmp_path / "sparq.onnx")
         assert torch.equal(model(x), before)
     assert not any(isinstance(module, nn.Module) and module.training for module in model.modules())
+
+
+class Shortcut(nn.Module):
+    """A residual network whose second stage has more channels than what goes around it, filled with zeros."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.conv, self.last = nn.Conv2d(3, 4, 1), nn.Conv2d(4, 8, 1, 2), nn.Conv2d(8, 2, 1)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        kept = torch.relu(self.first(x))
+        around = nn.functional.pad(kept[:, :, ::2, ::2], (0, 0, 0, 0, 2, 2))
+        return self.last(torch.relu(self.conv(kept) + around))
+
+
+@pytest.mark.parametrize("exporter", EXPORTERS)
+def test_shapes_behind_padded_channels_are_known(exporter: str, tmp_path: Path) -> None:
+    model = sparq_ptq(Shortcut(), images())
+    path = export_qonnx(model, images(1, 1)[0], tmp_path / "shortcut.onnx", exporter=exporter)
+    verify_export(model, path, images(1, 2)[0]).check()
+    shapes = [value.type.tensor_type.shape.dim for value in onnx.load(path).graph.value_info]
+    assert all(size.dim_value > 0 for shape in shapes for size in shape)
