@@ -37,7 +37,7 @@ from tests.support.model_zoo import FULL, SMALL, exported_model
 FAMILIES: dict[str, tuple[Family, str]] = {"xcup": ("xcup", "xczu3eg-sbva484-1-e"), "xc7": ("xc7", "xc7z020clg400-1")}
 TARGETS = {
     "demo_a2q": 1000, "demo_qat": 1000, "tfc_w1a1": 100_000, "tfc_w2a2": 100_000, "cnv_w2a2": 100, "cnv_w1a1": 100,
-    "resnet8_w4a4": 200, "mobilenet_w4a4": 500,
+    "resnet20_w4a4": 100, "mobilenet_w4a4": 20,
 }  # fmt: skip
 
 
