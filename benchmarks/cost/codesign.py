@@ -1,11 +1,10 @@
 """What accumulators cost (A2Q, section 5.3, Fig. 6 and 7): the co-design settings in LUTs, synthesised and estimated.
 
 Every network is built in each setting at the same folding and with LUTs as the only resource.  Synthesised are its
-matrix-vector units, with streamed weights, so that they are arithmetic only, and its thresholdings, with a binary
-search and with a comparator per threshold.  Everything else does not depend on P and is estimated: window generators,
-padding, pools, and weight memories as if all weights were different.  Beside it, what FINN+'s formula says of the same
-units, thresholds inside, which is how the paper counts.  Estimates and formula also at higher throughputs, where more
-outputs per cycle have accumulators.
+matrix-vector units, with their weights and with streamed ones, which leaves the arithmetic, and its thresholdings, with
+a binary search and with a comparator per threshold.  Everything else does not depend on P and is estimated: window
+generators, padding, pools.  Beside it, what FINN+'s formula says of the same units, thresholds inside, which is how the
+paper counts.  Estimates and formula also at higher throughputs, where more outputs per cycle have accumulators.
 
     python benchmarks/cost/codesign.py                                   the bundled CIFAR-10 networks only
     python benchmarks/cost/codesign.py --fashion out/fashion             and those of train_fashion.py
@@ -96,8 +95,7 @@ def estimated(design: Design) -> dict[str, Any]:
     """Return what the estimate says of a design, and FINN's formula."""
     products, thresholdings = design.units()
     layers = [lut_only(layer) for layer in design.result.graph.layers]
-    # From the layer, not from its weights: their memory is the same in all settings.
-    parts = breakdown([estimate(layer) for layer in layers if isinstance(layer, MvauParams)])
+    parts = breakdown([estimate(unit) for unit in products])
     thresholds = {
         search: breakdown([estimate(replace(unit, search=search)) for unit in thresholdings]) for search in SEARCHES
     }
@@ -124,11 +122,12 @@ def synthesised(design: Design, row: dict[str, Any], jobs: int) -> dict[str, Any
     products, thresholdings = design.units()
     by_search = {search: [replace(unit, search=search) for unit in thresholdings] for search in SEARCHES}
     arithmetic = [replace(unit, weights=None, weight_source="stream") for unit in products]
-    every: list[RtlUnit] = [*arithmetic, *(unit for units in by_search.values() for unit in units)]
+    every: list[RtlUnit] = [*products, *arithmetic, *(unit for units in by_search.values() for unit in units)]
     synthesize_all(every, jobs=jobs, progress=True)
     thresholds = {search: sites(units) for search, units in by_search.items()}
-    rest = sites(arithmetic) + row["weights"] + row["other"]
+    rest = sites(products) + row["other"]
     return {
+        "weights": sites(products) - sites(arithmetic),
         "arithmetic": sites(arithmetic),
         "thresholds": thresholds,
         "synthesised": {search: rest + thresholds[search] for search in SEARCHES},
