@@ -32,6 +32,9 @@ class Cost(NamedTuple):
 class CostModel:
     """The estimate, with a memory: networks repeat their layers, and each folding is asked for many times.
 
+    It goes by parameters, as if all weights were different: what equal ones save is hardly a matter of folding, and is
+    in the estimate of the folded network.
+
     Attributes:
         dsp: The part's kind of DSP slice.
         in_luts: Whether LUTs are the only resource, see `finn_transforms.cost.lut_only`.
