@@ -1,10 +1,11 @@
 """What accumulators cost (A2Q, section 5.3, Fig. 6 and 7): the co-design settings in LUTs, synthesised and estimated.
 
 Every network is built in each setting at the same folding and with LUTs as the only resource.  Synthesised are its
-matrix-vector units, with their weights and with streamed ones, which leaves the arithmetic, and its thresholdings, with
-a binary search and with a comparator per threshold.  Everything else does not depend on P and is estimated: window
-generators, padding, pools.  Beside it, what FINN+'s formula says of the same units, thresholds inside, which is how the
-paper counts.  Estimates and formula also at higher throughputs, where more outputs per cycle have accumulators.
+matrix-vector units, with streamed weights, so that they are arithmetic only, and its thresholdings, with a binary
+search and with a comparator per threshold.  Everything else does not depend on P and is estimated: window generators,
+padding, pools, and the memories of the weights as they are.  Beside it, what FINN+'s formula says of the same units,
+thresholds inside, which is how the paper counts.  Estimates and formula also at higher throughputs, where more outputs
+per cycle have accumulators.
 
     python benchmarks/cost/codesign.py                                   the bundled CIFAR-10 networks only
     python benchmarks/cost/codesign.py --fashion out/fashion             and those of train_fashion.py
@@ -122,12 +123,11 @@ def synthesised(design: Design, row: dict[str, Any], jobs: int) -> dict[str, Any
     products, thresholdings = design.units()
     by_search = {search: [replace(unit, search=search) for unit in thresholdings] for search in SEARCHES}
     arithmetic = [replace(unit, weights=None, weight_source="stream") for unit in products]
-    every: list[RtlUnit] = [*products, *arithmetic, *(unit for units in by_search.values() for unit in units)]
+    every: list[RtlUnit] = [*arithmetic, *(unit for units in by_search.values() for unit in units)]
     synthesize_all(every, jobs=jobs, progress=True)
     thresholds = {search: sites(units) for search, units in by_search.items()}
-    rest = sites(products) + row["other"]
+    rest = sites(arithmetic) + row["weights"] + row["other"]
     return {
-        "weights": sites(products) - sites(arithmetic),
         "arithmetic": sites(arithmetic),
         "thresholds": thresholds,
         "synthesised": {search: rest + thresholds[search] for search in SEARCHES},

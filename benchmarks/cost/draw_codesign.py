@@ -28,7 +28,7 @@ A2Q_COLOUR = "#2ca02c"
 PARTS = (
     ("arithmetic", "products, adder trees, accumulators (synthesised)", "#4c72b0"),
     ("thresholds", "thresholds: comparisons and memory (synthesised)", "#c44e52"),
-    ("weights", "weight memory (synthesised)", "#dd8452"),
+    ("weights", "weight memory (estimated)", "#dd8452"),
     ("other", "windows, padding, pools (estimated)", "#c7c7c7"),
 )
 # What is counted, how it is called, how it is drawn.

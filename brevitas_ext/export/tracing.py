@@ -18,6 +18,7 @@ from torch.jit import TracerWarning  # type: ignore[attr-defined]
 
 from brevitas_ext.qonnx_ops import sparq
 from brevitas_ext.qonnx_ops.catalogue import DOMAIN, DOMAIN_VERSION
+from brevitas_ext.quantizers.sparq_quant import SparqActQuantProxy
 
 Exporter = Literal["torchscript", "dynamo"]
 
@@ -47,11 +48,17 @@ def trace(model: nn.Module, example: tuple[Tensor, ...], exporter: Exporter, out
             input_names=input_names,
             output_names=output_names,
             opset_version=OPSET,
-            custom_opsets={DOMAIN: DOMAIN_VERSION, sparq.DOMAIN: sparq.DOMAIN_VERSION},
+            custom_opsets=_domains(model),
             keep_initializers_as_inputs=False,
             verbose=False,
         )
         return onnx.load(path) if program is None else program.model_proto
+
+
+def _domains(model: nn.Module) -> dict[str, int]:
+    """Returns the operator sets besides ONNX's own; torch warns of one that no node is from."""
+    has_sparq = any(isinstance(module, SparqActQuantProxy) for module in model.modules())
+    return {DOMAIN: DOMAIN_VERSION, **({sparq.DOMAIN: sparq.DOMAIN_VERSION} if has_sparq else {})}
 
 
 def _input_names(model: nn.Module, count: int) -> list[str]:

@@ -26,6 +26,9 @@ NETLIST_JSON, NETLIST_VERILOG = "netlist.json", "netlist.v"
 TO_SHIFTX, TO_BMUX = "bmux_to_shiftx.v", "shiftx_to_bmux.v"
 ROMS, ROMS_TO_LUTS = "rom.txt", "rom_to_luts.v"
 
+# Iterations of a loop in a source text; tables of thresholds are written with as many as they have entries.
+_UNROLL_LIMIT = 1 << 20
+
 
 @dataclass(frozen=True, kw_only=True)
 class Yosys:
@@ -111,6 +114,8 @@ class Yosys:
 
     def _command(self, top: str, sources: list[str], folder: Path) -> list[str]:
         read, full = self._read(top, sources), self._full(top)
+        # A limit that is not reached changes nothing, and so is no part of the recipe.
+        read[0] += f" --unroll-limit {_UNROLL_LIMIT}"
         write = [f"select {top}", f"write_json -selected {NETLIST_JSON}"]
         if self.verilog:
             write.append(f"write_verilog -selected -noattr {NETLIST_VERILOG}")
