@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from finn_transforms.rtl.mvau_lut import MvauLut
     from finn_transforms.rtl.pixel_padding import PixelPadding
     from finn_transforms.rtl.pool import Pool
+    from finn_transforms.rtl.sparq_encoder import SparqEncoder
     from finn_transforms.rtl.split import Split
     from finn_transforms.rtl.thresholding import Thresholding
     from finn_transforms.rtl.upsample import Upsample
@@ -38,6 +39,7 @@ __all__ = [
     "Pool",
     "ReadOnlyMemory",
     "RtlUnit",
+    "SparqEncoder",
     "Split",
     "Stream",
     "Thresholding",
@@ -60,6 +62,7 @@ _MODULE_OF = {
     "PixelPadding": "finn_transforms.rtl.pixel_padding",
     "Pool": "finn_transforms.rtl.pool",
     "ReadOnlyMemory": "finn_transforms.rtl.memory",
+    "SparqEncoder": "finn_transforms.rtl.sparq_encoder",
     "Split": "finn_transforms.rtl.split",
     "Thresholding": "finn_transforms.rtl.thresholding",
     "Upsample": "finn_transforms.rtl.upsample",
