@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from finn_transforms.rtl.pixel_padding import PixelPadding
     from finn_transforms.rtl.pool import Pool
     from finn_transforms.rtl.sparq_encoder import SparqEncoder
+    from finn_transforms.rtl.sparq_mvau import SparqMvau
     from finn_transforms.rtl.split import Split
     from finn_transforms.rtl.thresholding import Thresholding
     from finn_transforms.rtl.upsample import Upsample
@@ -40,6 +41,7 @@ __all__ = [
     "ReadOnlyMemory",
     "RtlUnit",
     "SparqEncoder",
+    "SparqMvau",
     "Split",
     "Stream",
     "Thresholding",
@@ -63,6 +65,7 @@ _MODULE_OF = {
     "Pool": "finn_transforms.rtl.pool",
     "ReadOnlyMemory": "finn_transforms.rtl.memory",
     "SparqEncoder": "finn_transforms.rtl.sparq_encoder",
+    "SparqMvau": "finn_transforms.rtl.sparq_mvau",
     "Split": "finn_transforms.rtl.split",
     "Thresholding": "finn_transforms.rtl.thresholding",
     "Upsample": "finn_transforms.rtl.upsample",

@@ -203,7 +203,7 @@ class MvauLut(RtlUnit):
         if self.weight_source == "constant":
             body, library = self._constant_body(), UNROLLED_LIBRARY
         else:
-            body, library = self._body(), LIBRARY
+            body, library = self._body(), self._library
         behind = {} if self.activation is None else self.activation.sources()
         return {**files_of(self.name, module(self, [*body, *self._output_lines()]), library), **behind}
 
@@ -236,18 +236,36 @@ class MvauLut(RtlUnit):
         }
         return mvau(attributes, vectors, weights)
 
-    def _body(self) -> list[str]:
-        parameters: dict[str, int | str] = {
+    def _core(self) -> tuple[str, dict[str, int | str]]:
+        """Return the library module that multiplies, and its parameters."""
+        return "bfx_mvau", {
+            **self._folding_parameters(),
+            **operand_parameters("WEIGHT", self.weight_type, xnor=self.xnor),
+            **operand_parameters("INPUT", self.input_type, xnor=self.xnor),
+            **self._source_parameters(),
+        }
+
+    def _folding_parameters(self) -> dict[str, int | str]:
+        return {
             "SIMD": self.simd,
             "PE": self.pe,
             "SF": self.synapse_fold,
             "NF": self.neuron_fold,
             "P": self.accumulator_bits,
-            **operand_parameters("WEIGHT", self.weight_type, xnor=self.xnor),
-            **operand_parameters("INPUT", self.input_type, xnor=self.xnor),
+        }
+
+    def _source_parameters(self) -> dict[str, int | str]:
+        return {
             "STREAMED": int(self.weights is None),
             "BUFFER_STYLE": '"block"' if self.synapse_fold >= BUFFER_BLOCK_DEPTH else '"distributed"',
         }
+
+    @property
+    def _library(self) -> tuple[str, ...]:
+        """The library modules of a unit whose weights are not constants."""
+        return LIBRARY
+
+    def _body(self) -> list[str]:
         memory = self.memory
         if memory is None:
             place = max(1, (self.synapse_fold * self.neuron_fold - 1).bit_length())
@@ -265,7 +283,7 @@ class MvauLut(RtlUnit):
             "advance": "advance",
             "address": "weights_address",
         }
-        return [*lines, instance("bfx_mvau", parameters, pins)]
+        return [*lines, instance(*self._core(), pins)]
 
     @cached_property
     def constant_matrix(self) -> ConstantMatrix:
