@@ -6,10 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from qonnx.core.datatype import BaseDataType, DataType
+from qonnx.core.datatype import BaseDataType
 
 from brevitas_ext.arith.sparq import ACTIVATION_BITS, SparqFormat
 from brevitas_ext.arith.sparq_code import encode, pack, word_bits
+from finn_transforms.analysis.datatypes import named
 from finn_transforms.rtl.streams import Integers, Stream
 from finn_transforms.rtl.unit import RtlUnit
 from finn_transforms.rtl.wrapper import files_of, instance, module, one_to_one
@@ -19,7 +20,7 @@ LIBRARY: tuple[str, ...] = ("bfx_sparq_encoder.sv", "bfx_sparq_window.sv")
 
 def code_type(sparq: SparqFormat) -> BaseDataType:
     """Return the type of a word of the encoded stream: of a pair, or of an activation without pairs."""
-    return DataType[f"UINT{word_bits(sparq)}"]
+    return named(f"UINT{word_bits(sparq)}")
 
 
 def words_per_beat(sparq: SparqFormat, simd: int) -> int:
@@ -75,7 +76,7 @@ class SparqEncoder(RtlUnit):
     @property
     def inputs(self) -> tuple[Stream, ...]:
         """The activations."""
-        data_type = DataType[f"UINT{ACTIVATION_BITS}"]
+        data_type = named(f"UINT{ACTIVATION_BITS}")
         return (Stream(name="in0_V", data_type=data_type, elements=self.simd, beats=self.beats),)
 
     @property

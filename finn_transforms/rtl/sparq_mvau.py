@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from qonnx.core.datatype import BaseDataType, DataType
+from qonnx.core.datatype import BaseDataType
 
 from brevitas_ext.arith.sparq import ACTIVATION_BITS, SparqFormat
 from brevitas_ext.arith.sparq_code import decode, unpack
+from finn_transforms.analysis.datatypes import named
 from finn_transforms.rtl.mvau_lut import MvauLut
 from finn_transforms.rtl.sparq_encoder import check_format, code_type, numbers, words_per_beat
 from finn_transforms.rtl.streams import Integers, Stream
@@ -20,7 +21,7 @@ LIBRARY: tuple[str, ...] = (
     "bfx_counter.sv",
 )
 
-_ACTIVATION = DataType[f"UINT{ACTIVATION_BITS}"]
+_ACTIVATION = named(f"UINT{ACTIVATION_BITS}")
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -48,7 +49,7 @@ class SparqMvau(MvauLut):
         check_format(self.name, self.sparq, self.simd)
         if self.input_type != _ACTIVATION:
             raise ValueError(
-                f"{self.name}: expected {_ACTIVATION.name} activations, found {self.input_type.name}; leave the type out"
+                f"{self.name}: expected {_ACTIVATION.name} activations, found {self.input_type.name}; leave it out"
             )
         if self.weight_source == "constant" or self.weight_type.name == "BIPOLAR":
             raise ValueError(

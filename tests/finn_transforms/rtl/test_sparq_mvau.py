@@ -1,4 +1,4 @@
-"""The SPARQ matrix-vector unit against exact sums, with gaps and back-pressure, and its cycles against an 8-bit unit."""
+"""The SPARQ matrix-vector unit against exact sums, with stalls, and its cycles against those of an 8-bit unit."""
 
 from typing import Any
 
