@@ -15,7 +15,9 @@ from finn_transforms.rtl.streams import Integers, Stream
 
 LIBRARY: tuple[str, ...] = (
     "bfx_sparq_mvau.sv",
+    "bfx_sparq_pair.sv",
     "bfx_sparq_product.sv",
+    "bfx_sparq_shift.sv",
     "bfx_vector_feed.sv",
     "bfx_adder_tree.sv",
     "bfx_counter.sv",

@@ -1,7 +1,7 @@
 // Matrix-vector unit for activations in SPARQ's code: NF groups of PE dot products over SF words of SIMD activations.
 //
 // With PAIRS two activations come as two fields of N bits, each with the place of its shift, and a MuxCtrl that says which
-// weights they meet; two products of N x B bits are one multiplier. An initiation interval of NF * SF cycles per vector.
+// weights they meet; two products of N x B bits are one multiplier (bfx_sparq_pair). An initiation interval of NF * SF cycles per vector.
 // Weights as in bfx_mvau: STREAMED, or from a memory outside that is read at `address` when `advance` is set. Results are kept
 // in a register until they are taken. SF > 1: out_ready reaches no other signal within a cycle. SF = 1: it enables the
 // pipeline, and with NF = 1 it also makes in_ready.
@@ -38,9 +38,10 @@ module bfx_sparq_mvau #(
     input wire out_ready
 );
     localparam int unsigned C = $clog2(PLACES);
-    // Registers in front of the shift: one behind the rows, and those of their adders.
+    localparam int unsigned Pairs = (SIMD + 1) / 2;
+    // Registers of a product but for the last one: one behind the rows, and those of their adders.
     localparam int unsigned Rows = (N + 1) / 2;
-    localparam int unsigned Early = 1 + (Rows == 1 ? 0 : Rows == 4 ? 2 : 1);
+    localparam int unsigned Early = Rows == 1 ? 0 : Rows == 4 ? 2 : 1;
 
     function automatic int unsigned tree_levels(int unsigned operands);
         int unsigned levels = 0;
@@ -48,9 +49,9 @@ module bfx_sparq_mvau #(
         return levels;
     endfunction
 
-    localparam int unsigned Depth = Early + 1 + tree_levels(SIMD);
-    // Each result of a signed weight is too large by 2^(B + 7).
-    localparam bit [63:0] Excess = WEIGHT_SIGNED ? (64'(SIMD) * 64'(SF)) << (B + 7) : 64'd0;
+    localparam int unsigned Depth = Early + (PLACES > 4 ? 4 : 3) + tree_levels(Pairs);
+    // Each result of signed weights is too large by 2^(B + 8).
+    localparam bit [63:0] Excess = WEIGHT_SIGNED ? (64'(Pairs) * 64'(SF)) << (B + 8) : 64'd0;
     localparam bit [P-1:0] Start = P'(-Excess);
 
     wire en, leaves, wants;
@@ -80,13 +81,17 @@ module bfx_sparq_mvau #(
 
     // All have a reset: without one they would become shift registers, which are LUTs.
     logic [Depth:0] valid, first, last;
-    logic [Early:0][SIMD-1:0][C-1:0] places;
-    wire [SIMD-1:0][N-1:0] fields;
-    wire [SIMD-1:0] crossed;
-    for (genvar s = 0; s < int'(SIMD); s++) begin : gen_field
+    logic [Early:0][2*Pairs-1:0][C-1:0] places;
+    wire [2*Pairs-1:0][N-1:0] fields;
+    wire [2*Pairs-1:0] crossed;
+    for (genvar s = 0; s < int'(2 * Pairs); s++) begin : gen_field
         localparam int unsigned At = PAIRS ? s % 2 * (N + C) : 0;
         localparam int unsigned Place = PAIRS ? s / 2 : s;
-        assign {places[0][s], fields[s]} = word[Place][At+:N+C];
+        if (Place < WORDS) begin : gen_some
+            assign {places[0][s], fields[s]} = word[Place][At+:N+C];
+        end else begin : gen_none
+            assign {places[0][s], fields[s]} = '0;
+        end
         if (PAIRS) begin : gen_crossed
             assign crossed[s] = word[Place][2*(N+C)+1-s%2];
         end else begin : gen_straight
@@ -97,29 +102,34 @@ module bfx_sparq_mvau #(
     always_ff @(posedge clk) begin
         if (!rst_n) begin
             {valid[Depth:1], first[Depth:1], last[Depth:1]} <= '0;
-            places[Early:1] <= '0;
         end else if (en) begin
             valid[Depth:1] <= valid[Depth-1:0];
             first[Depth:1] <= first[Depth-1:0];
             last[Depth:1] <= last[Depth-1:0];
-            places[Early:1] <= places[Early-1:0];
+        end
+    end
+    if (Early > 0) begin : gen_early
+        always_ff @(posedge clk) begin
+            if (!rst_n) places[Early:1] <= '0;
+            else if (en) places[Early:1] <= places[Early-1:0];
         end
     end
 
     logic [PE-1:0][P-1:0] results;
     for (genvar p = 0; p < int'(PE); p++) begin : gen_pe
-        wire [SIMD-1:0][B+7:0] products;
-        for (genvar s = 0; s < int'(SIMD); s++) begin : gen_product
-            bfx_sparq_product #(
+        wire [2*Pairs-1:0][B-1:0] column = (2 * Pairs * B)'(matrix[p]);
+        wire [Pairs-1:0][B+8:0] sums;
+        for (genvar s = 0; s < int'(Pairs); s++) begin : gen_pair
+            bfx_sparq_pair #(
                 .N(N), .B(B), .SIGNED(WEIGHT_SIGNED), .PLACES(PLACES), .TABLE(TABLE)
-            ) i_product (
-                .clk, .en, .field(fields[s]), .crossed(crossed[s]), .own(matrix[p][s]),
-                .other(matrix[p][PAIRS ? s + 1 - 2 * (s % 2) : s]), .place(places[Early][s]), .y(products[s])
+            ) i_pair (
+                .clk, .en, .fields(fields[2*s+:2]), .crossed(crossed[2*s+:2]), .weights(column[2*s+:2]),
+                .places(places[Early][2*s+:2]), .y(sums[s])
             );
         end
         wire [P-1:0] sum;
-        bfx_adder_tree #(.N(SIMD), .W(B + 8), .MAX((64'd1 << (B + 8)) - 1), .OW(P)) i_tree (
-            .clk, .en, .x(products), .y(sum)
+        bfx_adder_tree #(.N(Pairs), .W(B + 9), .MAX((64'd1 << (B + 9)) - 1), .OW(P)) i_tree (
+            .clk, .en, .x(sums), .y(sum)
         );
         wire [P-1:0] total = SF == 1 || first[Depth] ? Start : results[p];
         always_ff @(posedge clk) if (en && valid[Depth]) results[p] <= total + sum;

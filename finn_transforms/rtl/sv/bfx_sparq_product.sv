@@ -1,15 +1,10 @@
-// (field * weight) << TABLE[place], one half of a SPARQ multiplier: a weight is chosen of two, a product of N x B bits is
-// made of rows of two bits of the field, and shifted by one of PLACES shifts, to 8 + B bits.
+// field * weight, N x B bits, of one of two weights: rows of two bits of the field, and their adders.
 //
-// The result of a SIGNED weight has its top bit inverted: it is unsigned and too large by 2^(B + 7).
-// Latency: 2, and the levels of the adders of (N + 1) / 2 rows, of which one level adds three. `place` comes as late as the
-// product, so that all products of a column share its registers.
+// Latency: 1, and the levels of the adders of (N + 1) / 2 rows: one for two or three of them, two for four.
 module bfx_sparq_product #(
     parameter int unsigned N = 4,
     parameter int unsigned B = 8,
-    parameter bit SIGNED = 1,
-    parameter int unsigned PLACES = 5,
-    parameter bit [PLACES-1:0][31:0] TABLE = {32'd4, 32'd3, 32'd2, 32'd1, 32'd0}
+    parameter bit SIGNED = 1
 ) (
     input wire clk,
     input wire en,
@@ -17,8 +12,7 @@ module bfx_sparq_product #(
     input wire crossed,
     input wire [B-1:0] own,
     input wire [B-1:0] other,
-    input wire [$clog2(PLACES)-1:0] place,
-    output logic [B+7:0] y
+    output wire [B+N-1:0] y
 );
     localparam int unsigned Rows = (N + 1) / 2;
     wire [B-1:0] weight = crossed ? other : own;
@@ -35,13 +29,13 @@ module bfx_sparq_product #(
         end
     end
 
+    // A bit more than the product needs, which is a copy of its sign.
     function automatic logic [B+N:0] at(logic [B+1:0] row, int unsigned shift);
         logic signed [B+N:0] extended;
         extended = (B + N + 1)'($signed({SIGNED && row[B+1], row}));
         return extended << shift;
     endfunction
 
-    // A bit more than the product needs, which is a copy of its sign.
     logic [B+N:0] product;
     if (Rows == 1) begin : gen_row_alone
         assign product = at(rows[0], 0);
@@ -61,14 +55,5 @@ module bfx_sparq_product #(
         end
     end
     wire unused = product[B+N];
-
-    logic [B+7:0] shifted;
-    always_comb begin
-        shifted = '0;
-        for (int i = 0; i < int'(PLACES); i++) begin
-            if (int'(place) == i) shifted = (B + 8)'($signed({SIGNED && product[B+N-1], product[B+N-1:0]})) << TABLE[i];
-        end
-        if (SIGNED) shifted[B+7] = !shifted[B+7];
-    end
-    always_ff @(posedge clk) if (en) y <= shifted;
+    assign y = product[B+N-1:0];
 endmodule
