@@ -11,6 +11,7 @@ import numpy as np
 from qonnx.core.datatype import BaseDataType, DataType
 
 from benchmarks.cost.sampling import Configuration, Draw, Sampler, configurations
+from brevitas_ext.arith.sparq import WINDOW_SETS, SparqFormat
 from finn_transforms.hw_graph import MvauParams, PaddingParams, SwgParams
 from finn_transforms.rtl.concat import Concat
 from finn_transforms.rtl.duplicate import Duplicate
@@ -21,6 +22,8 @@ from finn_transforms.rtl.global_sum import GlobalSum
 from finn_transforms.rtl.mvau_lut import MvauLut
 from finn_transforms.rtl.pixel_padding import PixelPadding
 from finn_transforms.rtl.pool import Pool
+from finn_transforms.rtl.sparq_encoder import SparqEncoder
+from finn_transforms.rtl.sparq_mvau import SparqMvau
 from finn_transforms.rtl.split import Split
 from finn_transforms.rtl.thresholding import Thresholding
 from finn_transforms.rtl.upsample import Upsample
@@ -331,6 +334,35 @@ def padding(draw: Draw) -> FinnPadding:
     return FinnPadding(name="unit", layer=layer)
 
 
+def sparq_format(draw: Draw) -> SparqFormat:
+    """Return a named window set, those of 4 bits more often."""
+    names = (*WINDOW_SETS, "4b5opt", "4b3opt", "4b2opt", "4b5opt", "4b3opt", "4b2opt")
+    return SparqFormat.named(
+        draw.random.choice(names), rounding=draw.chance(0.7), pairs=draw.chance(0.8),
+        overflow=draw.random.choice(("saturate", "saturate", "saturate", "carry")),
+    )  # fmt: skip
+
+
+def sparq_encoder(draw: Draw) -> SparqEncoder:
+    return SparqEncoder(name="unit", sparq=sparq_format(draw), simd=draw.size((2, 4, 6, 8, 12, 16), (24, 32)), beats=16)
+
+
+def sparq_mvau(draw: Draw) -> SparqMvau:
+    """Streamed weights mostly, the others in LUTs."""
+    products = (24, 32, 48) if draw.beyond else (2, 4, 6, 8, 12, 16)
+    simd = draw.of(2, 2, 4, 4, 6, 8, 12, 16)
+    pe = max(1, draw.of(*products) // simd)
+    fold, groups = draw.of(1, 2, 3, 4, 9), draw.of(1, 1, 2, 4)
+    weights, streamed = signed(draw.of(8, 8, 8, 8, 6, 4)), draw.chance(0.7)
+    bits = int(weights.bitwidth()) + 8 + (simd * fold - 1).bit_length() + draw.of(-3, 0, 0, 2)
+    mw, mh = simd * fold, pe * groups
+    return SparqMvau(
+        name="unit", sparq=sparq_format(draw), mw=mw, mh=mh, pe=pe, simd=simd, weight_type=weights,
+        accumulator_type=signed(bits), weights=None if streamed else weights_of(draw, weights, mw, mh),
+        weight_source="stream" if streamed else "memory", ram_style="auto" if streamed else "distributed",
+    )  # fmt: skip
+
+
 SAMPLERS: dict[str, Sampler] = {
     "fifo": Sampler(draw=fifo, counts=(24, 8, 6)),
     "width_converter": Sampler(draw=width_converter, counts=(36, 10, 8)),
@@ -351,6 +383,8 @@ SAMPLERS: dict[str, Sampler] = {
     "window_generator": Sampler(draw=window_generator, counts=(28, 8, 6)),
     "window_generator_parallel": Sampler(draw=window_generator_parallel, counts=(24, 6, 5)),
     "padding": Sampler(draw=padding, counts=(24, 8, 6)),
+    "sparq_encoder": Sampler(draw=sparq_encoder, counts=(24, 6, 4)),
+    "sparq_mvau": Sampler(draw=sparq_mvau, counts=(26, 6, 4)),
     "thresholding_binary": Sampler(draw=binary_search, counts=(36, 10, 8)),
     "thresholding_parallel": Sampler(draw=parallel_search, counts=(28, 8, 6)),
 }

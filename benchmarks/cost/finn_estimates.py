@@ -26,6 +26,8 @@ from finn_transforms.rtl.global_sum import GlobalSum
 from finn_transforms.rtl.mvau_lut import MvauLut
 from finn_transforms.rtl.pixel_padding import PixelPadding
 from finn_transforms.rtl.pool import Pool
+from finn_transforms.rtl.sparq_encoder import SparqEncoder
+from finn_transforms.rtl.sparq_mvau import SparqMvau
 from finn_transforms.rtl.split import Split
 from finn_transforms.rtl.thresholding import Thresholding
 from finn_transforms.rtl.upsample import Upsample
@@ -62,7 +64,7 @@ def finn_estimates(unit: RtlUnit, family: str = "xcup") -> dict[str, FinnFigures
 
     Raises:
         FinnMissingError: FINN is not installed.
-        KeyError: a unit of a kind that FINN has no operator for.
+        KeyError: a unit of a kind that is not listed here.
     """
     prepare_finn()
     return {
@@ -257,6 +259,10 @@ def _no_formula(operator: str) -> Callable[[Any], dict[str, Attributes]]:
     return lambda _unit: {operator: {}}
 
 
+def _no_operator(_unit: RtlUnit) -> dict[str, Attributes]:
+    return {}
+
+
 _OPERATORS: Mapping[type[RtlUnit], Callable[[Any], dict[str, Attributes]]] = {
     Concat: _no_formula("StreamingConcat_hls"),
     Duplicate: _no_formula("DuplicateStreams_hls"),
@@ -270,6 +276,8 @@ _OPERATORS: Mapping[type[RtlUnit], Callable[[Any], dict[str, Attributes]]] = {
     MvauLut: _matrix_vector,
     PixelPadding: _no_formula("FMPadding_Pixel_hls"),
     Pool: _no_formula("Pool_hls"),
+    SparqEncoder: _no_operator,
+    SparqMvau: _no_operator,
     Split: _no_formula("StreamingSplit_hls"),
     Thresholding: _search,
     Upsample: _no_formula("UpsampleNearestNeighbour_hls"),

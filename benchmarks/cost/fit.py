@@ -40,7 +40,7 @@ COEFFICIENTS = Path(__file__).resolve().parents[2] / "finn_transforms" / "cost" 
 COVERAGE = 0.97
 """Share of the held-out configurations that an interval is made to hold."""
 
-RELATIVES = {"vvau": "mvau"}
+RELATIVES = {"vvau": "mvau", "sparq_mvau": "mvau"}
 
 # Amounts of a delay that stand for the whole unit.
 ENTIRE = {"unit", "fifo", "search", "converter", "duplicate"}

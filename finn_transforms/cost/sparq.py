@@ -30,18 +30,19 @@ def encoder_structure(sparq: SparqFormat, simd: int) -> Structure:
     """Return the structure of an encoder.
 
     Constants: ``window`` per LUT of the choice of a bit, ``shift`` per bit of ShiftCtrl, ``round`` per window that
-    rounds, ``rise`` per bit of the incrementer, ``carry`` per bit that a carry replaces; the same with ``wide_`` for the
-    wide windows that are narrower than an activation, ``whole`` per bit of those that are not; ``join`` per bit in which
-    the wide window replaces the narrow ones; per unit ``handshake_stream``.
+    rounds, ``rise`` per bit of the incrementer, ``carry`` per bit that a carry replaces; the same with ``single_``
+    without pairs, and with ``wide_`` for the wide windows that are narrower than an activation, ``whole`` per bit of
+    those that are not; ``join`` per bit in which the wide window replaces the narrow ones; per unit
+    ``handshake_stream``.
 
     Args:
         sparq: the code.
         simd: activations per beat.
     """
     pairs = simd // 2 if sparq.pairs else 0
-    terms = [Term("handshake_stream", 1, "control"), *_windows(sparq, simd, "")]
+    terms = [Term("handshake_stream", 1, "control"), *_windows(sparq, simd, "" if sparq.pairs else "single_")]
     if pairs:
-        terms.append(Term("join", pairs * 2 * (sparq.bits + sparq.shift_bits), "multipliers"))
+        terms.append(Term("join", pairs * (sparq.wide_bits + 2 * sparq.shift_bits), "multipliers"))
         whole = len(sparq.wide_shifts) == 1
         terms += [Term("whole", pairs * 8, "multipliers")] if whole else _windows(sparq, pairs, "wide_")
     return Structure(
@@ -54,7 +55,7 @@ def encoder_structure(sparq: SparqFormat, simd: int) -> Structure:
 
 def _windows(sparq: SparqFormat, count: int, prefix: str) -> list[Term]:
     """Return the terms of some windows; wide ones are always rounded."""
-    wide = bool(prefix)
+    wide = prefix == "wide_"
     bits = sparq.wide_bits if wide else sparq.bits
     shifts = len(sparq.wide_shifts if wide else sparq.shifts)
     terms = [
@@ -96,10 +97,10 @@ class Shifts:
 def sparq_mvau_structure(unit: MatrixVector, sparq: SparqFormat, family: Family = "xcup") -> Structure:
     """Return the structure of a SPARQ matrix-vector unit.
 
-    Constants, per bit: ``choice`` of a weight's choice, ``row`` of two bits of a field, ``last_row`` of one, ``product``
-    of the adders of rows, ``near_<shifts>`` and ``far`` of shifts, ``pair`` of the adder of both; ``three`` and ``two`` of
-    the tree, ``accumulate`` or ``once``; ``place`` per activation.  Feed, counters and weights are those of a
-    matrix-vector unit.
+    Constants, per bit: ``choice`` of a weight's choice, ``row`` of two bits of a field, ``last_row`` of one,
+    ``product`` of the adders of rows, ``near_<shifts>`` and ``far`` of shifts, ``pair`` of the adder of both; ``three``
+    and ``two`` of the tree, ``accumulate`` or ``once``; ``place`` per activation.  Feed, counters and weights are those
+    of a matrix-vector unit.
 
     Args:
         unit: folding, weights and accumulator; inputs as wide as `field_bits`.

@@ -15,6 +15,7 @@ from finn_transforms.cost.elementwise import Operands, elementwise_structure, ta
 from finn_transforms.cost.finn_mvu import finn_mvu_structure
 from finn_transforms.cost.matrix_vector import Factor, MatrixVector, matrix_vector_structure
 from finn_transforms.cost.pools import global_sum_structure, maximum_structure, pool_structure
+from finn_transforms.cost.sparq import encoder_structure, field_bits, sparq_mvau_structure
 from finn_transforms.cost.stream import (
     concat_structure,
     duplicate_structure,
@@ -42,6 +43,8 @@ from finn_transforms.rtl.memory import BLOCK_DEPTH, ReadOnlyMemory
 from finn_transforms.rtl.mvau_lut import BUFFER_BLOCK_DEPTH, MvauLut
 from finn_transforms.rtl.pixel_padding import PixelPadding
 from finn_transforms.rtl.pool import Pool
+from finn_transforms.rtl.sparq_encoder import SparqEncoder
+from finn_transforms.rtl.sparq_mvau import SparqMvau
 from finn_transforms.rtl.split import Split
 from finn_transforms.rtl.thresholding import Thresholding
 from finn_transforms.rtl.upsample import Upsample
@@ -101,24 +104,33 @@ def _thresholding(unit: Thresholding, family: Family) -> Structure:  # noqa: ARG
 def _mvau(unit: MvauLut, family: Family) -> Structure:
     if unit.weight_source == "constant":
         return constant_matrix_structure(unit.constant_matrix)
+    return matrix_vector_structure(_matrix_vector(unit, Factor.of(unit.input_type, xnor=unit.xnor)), family)
+
+
+def _matrix_vector(unit: MvauLut, inputs: Factor) -> MatrixVector:
     words = unit.synapse_fold * unit.neuron_fold
     content = None if unit.weights is None else unit.words_of(unit.weights).reshape(words, unit.pe, unit.simd)
-    return matrix_vector_structure(
-        MatrixVector(
-            pe=unit.pe,
-            simd=unit.simd,
-            synapse_fold=unit.synapse_fold,
-            neuron_fold=unit.neuron_fold,
-            inputs=Factor.of(unit.input_type, xnor=unit.xnor),
-            weights=Factor.of(unit.weight_type, xnor=unit.xnor),
-            accumulator_bits=unit.accumulator_bits,
-            streamed=unit.weights is None,
-            in_blocks=unit.memory is not None and unit.memory.is_block,
-            content=content,
-            vector_in_blocks=unit.synapse_fold >= BUFFER_BLOCK_DEPTH,
-        ),
-        family,
+    return MatrixVector(
+        pe=unit.pe,
+        simd=unit.simd,
+        synapse_fold=unit.synapse_fold,
+        neuron_fold=unit.neuron_fold,
+        inputs=inputs,
+        weights=Factor.of(unit.weight_type, xnor=unit.xnor),
+        accumulator_bits=unit.accumulator_bits,
+        streamed=unit.weights is None,
+        in_blocks=unit.memory is not None and unit.memory.is_block,
+        content=content,
+        vector_in_blocks=unit.synapse_fold >= BUFFER_BLOCK_DEPTH,
     )
+
+
+def _sparq_mvau(unit: SparqMvau, family: Family) -> Structure:
+    return sparq_mvau_structure(_matrix_vector(unit, Factor(bits=field_bits(unit.sparq))), unit.sparq, family)
+
+
+def _sparq_encoder(unit: SparqEncoder, family: Family) -> Structure:  # noqa: ARG001
+    return encoder_structure(unit.sparq, unit.simd)
 
 
 def _vvau(unit: VvauLut, family: Family) -> Structure:
@@ -218,6 +230,8 @@ _KINDS: Final[dict[type[RtlUnit], Callable[[Any, Family], Structure]]] = {
     GlobalSum: _global_sum,
     PixelPadding: _pixel_padding,
     Pool: _pool,
+    SparqEncoder: _sparq_encoder,
+    SparqMvau: _sparq_mvau,
     Split: _split,
     Upsample: _upsample,
     VvauLut: _vvau,
