@@ -15,10 +15,13 @@ from finn_transforms.analysis.box import Box
 from finn_transforms.analysis.datatypes import named, range_of
 from finn_transforms.analysis.matching import is_hardware, layer_type, static_shape
 from finn_transforms.analysis.products import Products
+from finn_transforms.analysis.sparq_stream import sparq_values
 from finn_transforms.analysis.taps import Axis, Pattern, window_patterns
 from finn_transforms.analysis.weights import can_change, counts_matches, weight_rows
+from finn_transforms.ops.sparq import UNIT as SPARQ_UNIT
+from finn_transforms.ops.sparq import sparq_format
 
-_UNITS = {"MVAU", "VVAU"}
+_UNITS = {"MVAU", "SparqMVAU", "VVAU"}
 _BIT = IntRange(0, 1)
 
 
@@ -72,8 +75,9 @@ def products_of(node: ir.Node, box: Box, data: Box | None = None) -> Products | 
     """Return the sums that a linear node computes, or None where its weights are not integers.
 
     Args:
-        node: a ``Conv``, ``ConvTranspose``, ``MatMul``, ``MVAU`` or ``VVAU`` without a bias.  Weights of a hardware
-            layer that are not in the graph, or that can change at run time, count with the range of their data type.
+        node: a ``Conv``, ``ConvTranspose``, ``MatMul``, ``MVAU``, ``SparqMVAU`` or ``VVAU`` without a bias.  Weights
+            of a hardware layer that are not in the graph, or that can change at run time, count with the range of
+            their data type.
         box: its input; the padding that a ``Conv`` does itself is taken into account here.
         data: for a hardware layer behind an input generator, the image (1, H, W, C) before it was padded.
     """
@@ -183,6 +187,8 @@ def _transposed_patterns(node: ir.Node) -> tuple[Pattern, ...]:
 def _unit(node: ir.Node, rows: NDArray[Any] | None, box: Box, data: Box | None) -> Products | None:
     """Return the sums of FINN's matrix-vector or vector-vector unit."""
     attributes = attributes_of(node)
+    if layer_type(node) == SPARQ_UNIT:
+        return _sparq_unit(node, rows)
     depthwise = layer_type(node) == "VVAU"
     channels = attributes["Channels"] if depthwise else attributes["MH"]
     k = prod(attributes["Kernel"]) if depthwise else attributes["MW"]
@@ -199,6 +205,16 @@ def _unit(node: ir.Node, rows: NDArray[Any] | None, box: Box, data: Box | None) 
     if rows is None or can_change(node):
         return _any_weights(node, inputs, patterns, channels, k)
     return Products(rows, inputs, patterns)
+
+
+def _sparq_unit(node: ir.Node, rows: NDArray[Any] | None) -> Products | None:
+    """Return the sums of a matrix-vector unit that reads SPARQ's code, over all activations."""
+    attributes = attributes_of(node)
+    sparq = sparq_format(attributes)
+    inputs = Box.uniform(sparq_values(sparq), rank=1)
+    if rows is None or can_change(node):
+        return _any_weights(node, inputs, (), attributes["MH"], attributes["MW"])
+    return Products(rows, inputs, sparq=sparq)
 
 
 def _windowed(data: Box, taps: int) -> Box:

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from brevitas_ext.arith import dot_extremes, dot_extremes_over_boxes
+from brevitas_ext.arith import SparqFormat, dot_extremes, dot_extremes_over_boxes
+from brevitas_ext.arith.sparq_extremes import sparq_dot_extremes
 from finn_transforms.analysis.box import Box
 from finn_transforms.analysis.taps import Pattern, largest
 
@@ -31,6 +32,8 @@ class Products:
         channels: C; a single row then stands for all of them.
         read: what is known about the inputs of the layer, where the terms are made from them (matches, or products
             with weights that can change) instead of being those inputs times ``rows``.
+        sparq: the format of inputs in SPARQ's code, neighbours being pairs, where the inputs are any activations; what
+            a pair is worth together bounds its two products, and padding is among it.
     """
 
     rows: NDArray[Any]
@@ -38,6 +41,7 @@ class Products:
     patterns: tuple[Pattern, ...] = ()
     channels: int = 0
     read: Box | None = None
+    sparq: SparqFormat | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "channels", self.channels or len(self.rows))
@@ -81,6 +85,9 @@ class Products:
 
     def _extremes(self, patterns: tuple[Pattern, ...], *, partial_sums: bool) -> Extremes:
         """Return the extremes over all patterns, of each row."""
+        if self.sparq is not None:
+            # A pair of zeros adds nothing, so that no partial sum passes these.
+            return sparq_dot_extremes(self.rows, self.sparq)
         ends = [as_integers(side) for side in (self.inputs.low, self.inputs.high)]
         if ends[0].ndim > 1:
             parts = [self._with(pattern) for pattern in patterns] or [self]

@@ -138,5 +138,6 @@ SUMS: dict[str, Rule] = {
     "MatMul": linear,
     "Pool": pool,
     "ReduceSum": reduce_sum,
+    "SparqMVAU": linear,
     "VVAU": linear,
 }

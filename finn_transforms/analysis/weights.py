@@ -16,15 +16,22 @@ from finn_transforms.analysis.matching import is_hardware, layer_type
 _WRITTEN_FROM_OUTSIDE = {"external", "external_mem", "dynamic"}
 
 # Operators with one matrix of weights per output channel, and the number of dimensions that their weights have.
-_DIMENSIONS = {"Conv": {3, 4, 5}, "ConvTranspose": {3, 4, 5}, "MatMul": {2}, "MVAU": {2}, "VVAU": {4}}
+_DIMENSIONS = {
+    "Conv": {3, 4, 5},
+    "ConvTranspose": {3, 4, 5},
+    "MatMul": {2},
+    "MVAU": {2},
+    "SparqMVAU": {2},
+    "VVAU": {4},
+}
 
 
 def weight_rows(node: ir.Node) -> NDArray[np.int64] | None:
     """Return the constant integer weights of a linear node as (C, K), or None where it has none.
 
-    Linear nodes are ``Conv``, ``ConvTranspose``, ``MatMul``, ``MVAU`` and ``VVAU``.  A grouped convolution gives rows
-    of K = (C / groups) * KH * KW, the products of one output.  The bits of a unit that counts matches are given as the
-    -1 and 1 they stand for.
+    Linear nodes are ``Conv``, ``ConvTranspose``, ``MatMul``, ``MVAU``, ``SparqMVAU`` and ``VVAU``.  A grouped
+    convolution gives rows of K = (C / groups) * KH * KW, the products of one output.  The bits of a unit that counts
+    matches are given as the -1 and 1 they stand for.
     """
     if layer_type(node) not in _DIMENSIONS or len(node.inputs) < 2:
         return None

@@ -10,9 +10,11 @@ import numpy as np
 import onnx_ir as ir
 from numpy.typing import NDArray
 
+from brevitas_ext.arith.sparq import CODES
 from finn_transforms.analysis.datatypes import integer_datatype
 from finn_transforms.analysis.matching import is_hardware, layer_type
 from finn_transforms.ops import evaluate_outputs
+from finn_transforms.ops.sparq import UNIT as SPARQ_UNIT
 
 Array = NDArray[Any]
 
@@ -27,6 +29,7 @@ _WEIGHT_SUMS: dict[str, tuple[int, ...]] = {
     "Conv": (1, 2, 3),
     "ConvTranspose": (0, 2, 3),
     "MVAU": (0,),
+    "SparqMVAU": (0,),
     "VVAU": (1, 2, 3),
 }
 _ADDS_MANY = {"AveragePool", "GlobalAccPool", "GlobalAveragePool", "Pool", "ReduceMean", "ReduceSum"}
@@ -87,6 +90,9 @@ def _format(node: ir.Node, operands: Sequence[Array | None]) -> type[Any]:
     if any(array.dtype.kind == "f" and not np.isfinite(array).all() for array in arrays):
         return np.float64
     sizes = [magnitude(array) for array in arrays]
+    if name == SPARQ_UNIT:
+        # A word may be worth more than itself.
+        sizes[0] = max(sizes[0], CODES - 1)
     if name == "MatMul" or name in _WEIGHT_SUMS:
         return exact_format(max(*sizes, sizes[0] * _weight_sum(name, arrays[1])), narrowest=np.float32)
     if name in _ADDS_MANY:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from qonnx.core.datatype import resolve_datatype
 
 from finn_transforms.ops.convolution import Window, im2col, pad_nhwc
+from finn_transforms.ops.sparq import SPARQ_LAYERS
 
 Array = NDArray[Any]
 Attributes = Mapping[str, Any]
@@ -147,6 +148,7 @@ HARDWARE_SPLITS: dict[str, Callable[..., tuple[Array, ...]]] = {
 }
 
 HARDWARE: dict[str, Callable[..., Array]] = {
+    **SPARQ_LAYERS,
     "ConvolutionInputGenerator": convolution_input_generator,
     "ElementwiseAdd": lambda _, a, b: a + b,
     "ElementwiseMul": lambda _, a, b: a * b,

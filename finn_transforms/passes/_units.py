@@ -9,10 +9,12 @@ import onnx_ir as ir
 from numpy.typing import NDArray
 from qonnx.core.datatype import BaseDataType
 
-from brevitas_ext.arith import IntRange
+from brevitas_ext.arith import IntRange, SparqFormat
 from finn_transforms.analysis.constants import constant
 from finn_transforms.analysis.datatypes import integer_datatype, named, smallest_datatype
 from finn_transforms.analysis.matching import NoMatchError, layer_type, static_shape
+from finn_transforms.analysis.sparq_stream import smallest_simd
+from finn_transforms.ops.sparq import sparq_attributes
 from finn_transforms.passes._edit import (
     Operator,
     Output,
@@ -87,6 +89,64 @@ def insert_mvau(
     _insert_unit(node, stream, Operator("MVAU", parameters), (matrix, weight_type), (*vectors, matrix.shape[1]))
 
 
+def insert_sparq_mvau(
+    node: ir.Node,
+    stream: ir.Value,
+    matrix: NDArray[Any],
+    vectors: tuple[int, ...],
+    unit: tuple[SparqFormat, BaseDataType],
+) -> None:
+    """Let a SPARQ MVAU for a stream in code, with a matrix (MW, MH), take the place of a linear layer.
+
+    Args:
+        node: the layer.
+        stream: words of the code, ``numInputVectors`` vectors of MW activations in all.
+        matrix: the weights, a row per activation.
+        vectors: shape of the input without its activations.
+        unit: the format and the data type of the weights.
+    """
+    sparq, weight_type = unit
+    parameters = {
+        "MW": matrix.shape[0],
+        "MH": matrix.shape[1],
+        "SIMD": smallest_simd(sparq),
+        "numInputVectors": list(vectors),
+        # Of an activation; the stream has words of the code.
+        "inputDataType": "UINT8",
+        **sparq_attributes(sparq),
+    }
+    # Weights of -1 and 1 are multiplied like others here.
+    weight_type = UNSIGNED_BITS if weight_type.name == "BIPOLAR" else weight_type
+    _insert_unit(node, stream, Operator("SparqMVAU", parameters), (matrix, weight_type), (*vectors, matrix.shape[1]))
+
+
+def dense_weights(weights: NDArray[Any], groups: int, weight_type: BaseDataType) -> tuple[NDArray[Any], BaseDataType]:
+    """Return (O, C, KH, KW) with zeros between the groups of (O, C / groups, KH, KW), in a type that has a zero."""
+    if groups == 1:
+        return weights, weight_type
+    outputs, inputs = weights.shape[0] // groups, weights.shape[1]
+    dense = np.zeros((weights.shape[0], inputs * groups, *weights.shape[2:]), dtype=weights.dtype)
+    for group in range(groups):
+        rows = slice(group * outputs, (group + 1) * outputs)
+        dense[rows, group * inputs : (group + 1) * inputs] = weights[rows]
+    return dense, weight_type if weight_type.allowed(0) else named("INT2")
+
+
+def flattened_image(source: ir.Value) -> ir.Value | None:
+    """Return the integer (1, C, H, W) that a (1, C * H * W) is a view of, or None."""
+    producer = source.producer()
+    if producer is None or producer.op_type not in {"Flatten", "Reshape", "Squeeze"} or len(static_shape(source)) != 2:
+        return None
+    image = input_of(producer, 0)
+    return image if integer_datatype(image) is not None and len(static_shape(image)) == 4 else None
+
+
+def rows_in_stream_order(matrix: NDArray[Any], image: ir.Value) -> NDArray[Any]:
+    """Return a matrix (C * H * W, MH) for a flattened image with its rows in the order (H, W, C) of the stream."""
+    _, channels, rows, columns = static_shape(image)
+    return matrix.reshape(channels, rows, columns, -1).transpose(1, 2, 0, 3).reshape(matrix.shape)
+
+
 def insert_vvau(node: ir.Node, stream: ir.Value, kernels: NDArray[Any], image: tuple[int, int]) -> None:
     """Let a VVAU for windows (1, OH, OW, KH * KW * C), with kernels (C, 1, KH, KW), take a convolution's place."""
     channels, _, *kernel = kernels.shape
@@ -109,19 +169,18 @@ def _insert_unit(
     counts = input_type.name == weight_type.name == "BIPOLAR"
     length = array.size // shape[-1]
     unit_type = smallest_datatype(IntRange(0, length)) if counts else sum_type
-    operator = Operator.hardware(
-        kind.op_type,
-        **kind.attributes,
-        SIMD=1,
-        PE=1,
-        inputDataType=input_type.name,
-        weightDataType=weight_type.name,
-        outputDataType=unit_type.name,
-        accDataType=unit_type.name,
-        ActVal=0,
-        noActivation=1,
-        mem_mode="internal_decoupled",
-    )
+    attributes: dict[str, Any] = {
+        "SIMD": 1,
+        "PE": 1,
+        "inputDataType": input_type.name,
+        "weightDataType": weight_type.name,
+        "outputDataType": unit_type.name,
+        "accDataType": unit_type.name,
+        "ActVal": 0,
+        "noActivation": 1,
+        "mem_mode": "internal_decoupled",
+    }
+    operator = Operator.hardware(kind.op_type, **{**attributes, **kind.attributes})
     name = node.name or old.name
     parameters = add_constant(graph_of(node), f"{old.name}_matrix", array, weight_type)
     result = insert_node(node, operator, [stream, parameters], Output(f"{kind.op_type}_{name}", shape, unit_type))

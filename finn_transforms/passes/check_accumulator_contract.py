@@ -21,9 +21,12 @@ from finn_transforms.analysis.accumulators import overflow_of
 from finn_transforms.analysis.attributes import attributes_of
 from finn_transforms.analysis.box import Box
 from finn_transforms.analysis.datatypes import named, range_of
-from finn_transforms.analysis.matching import FINN_ACCUMULATOR, is_hardware, nodes_of
+from finn_transforms.analysis.matching import FINN_ACCUMULATOR, is_hardware, layer_type, nodes_of
 from finn_transforms.analysis.ranges import final_extremes, hull, integer_ranges, sum_extremes
+from finn_transforms.analysis.sparq_stream import sparq_values
 from finn_transforms.analysis.weights import weight_rows
+from finn_transforms.ops.sparq import UNIT as SPARQ_UNIT
+from finn_transforms.ops.sparq import sparq_format
 from finn_transforms.passes._base import HardwarePass, HardwarePassResult
 
 
@@ -97,6 +100,9 @@ def _prove(node: ir.Node, rows: NDArray[Any], promise: LayerContract, ranges: di
     promised = IntRange(promise.input_low, promise.input_high)
     source = node.inputs[0]
     actual = None if source is None else ranges.get(source)
+    if layer_type(node) == SPARQ_UNIT:
+        # What the code is worth, not its words.
+        actual = Box.uniform(sparq_values(sparq_format(attributes_of(node))), rank=1)
     if actual is None or not promised.contains(actual.hull):
         raise BrokenContractError(
             f"Layer {promise.layer!r} (node {node.name!r}): its accumulator was promised for inputs in "

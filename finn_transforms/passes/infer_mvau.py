@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 import onnx_ir as ir
-from numpy.typing import NDArray
-from qonnx.core.datatype import BaseDataType
 
 from finn_transforms.analysis.attributes import attributes_of
-from finn_transforms.analysis.datatypes import integer_datatype, named
 from finn_transforms.analysis.matching import NoMatchError, static_shape
 from finn_transforms.passes._edit import input_of, integer_type_of
 from finn_transforms.passes._nodes import NodePass
 from finn_transforms.passes._streams import as_stream
-from finn_transforms.passes._units import insert_mvau, kernel_size, layer_input, layer_weights
+from finn_transforms.passes._units import (
+    dense_weights,
+    flattened_image,
+    insert_mvau,
+    kernel_size,
+    layer_input,
+    layer_weights,
+    rows_in_stream_order,
+)
 from finn_transforms.passes._windows import insert_windows, read_window
 
 
@@ -64,7 +69,7 @@ def _lower_conv(node: ir.Node) -> str:
     window = read_window(attributes_of(node), kernel_size(grouped), source)
     groups = attributes_of(node).get("group", 1)
     weight_type = integer_type_of(input_of(node, 1))
-    weights, weight_type = _dense(grouped, groups, weight_type)
+    weights, weight_type = dense_weights(grouped, groups, weight_type)
     stream = insert_windows(node, as_stream(node, source), window, depthwise=False)
     matrix = weights.transpose(2, 3, 1, 0).reshape(-1, weights.shape[0])
     rows, columns = window.output_size(*static_shape(source)[2:])
@@ -75,38 +80,16 @@ def _lower_conv(node: ir.Node) -> str:
     return f"{detail}; a dense one for {groups} groups, {1 - 1 / groups:.0%} of its weights are zeros between them"
 
 
-def _dense(weights: NDArray[Any], groups: int, weight_type: BaseDataType) -> tuple[NDArray[Any], BaseDataType]:
-    """Return (O, C, KH, KW) with zeros between the groups of (O, C / groups, KH, KW), in a type that has a zero."""
-    if groups == 1:
-        return weights, weight_type
-    outputs, inputs = weights.shape[0] // groups, weights.shape[1]
-    dense = np.zeros((weights.shape[0], inputs * groups, *weights.shape[2:]), dtype=weights.dtype)
-    for group in range(groups):
-        rows = slice(group * outputs, (group + 1) * outputs)
-        dense[rows, group * inputs : (group + 1) * inputs] = weights[rows]
-    return dense, weight_type if weight_type.allowed(0) else named("INT2")
-
-
 def _lower_matmul(node: ir.Node) -> str:
     source, matrix = layer_input(node), layer_weights(node)
     weight_type = integer_type_of(input_of(node, 1))
-    flattened = _flattened_image(source)
+    flattened = flattened_image(source)
     if flattened is not None:
         # The stream arrives in the order (H, W, C); Flatten would have made it (C, H, W).
-        _, channels, rows, columns = static_shape(flattened)
-        matrix = matrix.reshape(channels, rows, columns, -1).transpose(1, 2, 0, 3).reshape(matrix.shape)
+        matrix = rows_in_stream_order(matrix, flattened)
         source = as_stream(node, flattened)
         vectors: tuple[int, ...] = (1,)
     else:
         vectors = static_shape(source)[:-1]
     insert_mvau(node, source, matrix, vectors, weight_type)
     return f"{matrix.shape[0]} x {matrix.shape[1]} matrix-vector unit, {int(np.prod(vectors))} vectors"
-
-
-def _flattened_image(source: ir.Value) -> ir.Value | None:
-    """Return the integer (1, C, H, W) that a (1, C * H * W) is a view of, or None."""
-    producer = source.producer()
-    if producer is None or producer.op_type not in {"Flatten", "Reshape", "Squeeze"} or len(static_shape(source)) != 2:
-        return None
-    image = input_of(producer, 0)
-    return image if integer_datatype(image) is not None and len(static_shape(image)) == 4 else None

@@ -21,6 +21,7 @@ from finn_transforms.passes.infer_mvau import InferMVAU
 from finn_transforms.passes.infer_padding import InferPadding
 from finn_transforms.passes.infer_pool import InferPool
 from finn_transforms.passes.infer_shapes import InferShapes
+from finn_transforms.passes.infer_sparq_mvau import InferSparqMVAU
 from finn_transforms.passes.infer_split import InferSplit
 from finn_transforms.passes.infer_sum_pool import InferSumPool
 from finn_transforms.passes.infer_thresholding import InferThresholding
@@ -64,6 +65,7 @@ def hardware_passes(*, bound: Bound | None = "exact", overflow: Overflow = "any_
         LiftSequences(),
         InferThresholding(),
         InferSumPool(),
+        InferSparqMVAU(),
         InferVVAU(),
         InferMVAU(),
         InferDeconv(),

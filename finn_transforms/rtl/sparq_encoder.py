@@ -6,26 +6,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from qonnx.core.datatype import BaseDataType
 
 from brevitas_ext.arith.sparq import ACTIVATION_BITS, SparqFormat
-from brevitas_ext.arith.sparq_code import encode, pack, word_bits
+from brevitas_ext.arith.sparq_code import encode, pack
 from finn_transforms.analysis.datatypes import named
+from finn_transforms.analysis.sparq_stream import code_type, words_of
 from finn_transforms.rtl.streams import Integers, Stream
 from finn_transforms.rtl.unit import RtlUnit
 from finn_transforms.rtl.wrapper import files_of, instance, module, one_to_one
 
 LIBRARY: tuple[str, ...] = ("bfx_sparq_encoder.sv", "bfx_sparq_window.sv")
-
-
-def code_type(sparq: SparqFormat) -> BaseDataType:
-    """Return the type of a word of the encoded stream: of a pair, or of an activation without pairs."""
-    return named(f"UINT{word_bits(sparq)}")
-
-
-def words_per_beat(sparq: SparqFormat, simd: int) -> int:
-    """Return the words that hold SIMD activations."""
-    return simd // 2 if sparq.pairs else simd
 
 
 def check_format(name: str, sparq: SparqFormat, simd: int) -> None:
@@ -82,7 +72,7 @@ class SparqEncoder(RtlUnit):
     @property
     def outputs(self) -> tuple[Stream, ...]:
         """The words of the code."""
-        elements = words_per_beat(self.sparq, self.simd)
+        elements = words_of(self.sparq, self.simd)
         return (Stream(name="out0_V", data_type=code_type(self.sparq), elements=elements, beats=self.beats),)
 
     def golden(self, *inputs: Integers) -> tuple[Integers, ...]:

@@ -9,8 +9,9 @@ from qonnx.core.datatype import BaseDataType
 from brevitas_ext.arith.sparq import ACTIVATION_BITS, SparqFormat
 from brevitas_ext.arith.sparq_code import decode, unpack
 from finn_transforms.analysis.datatypes import named
+from finn_transforms.analysis.sparq_stream import code_type, words_of
 from finn_transforms.rtl.mvau_lut import MvauLut
-from finn_transforms.rtl.sparq_encoder import check_format, code_type, numbers, words_per_beat
+from finn_transforms.rtl.sparq_encoder import check_format, numbers
 from finn_transforms.rtl.streams import Integers, Stream
 
 LIBRARY: tuple[str, ...] = (
@@ -63,13 +64,13 @@ class SparqMvau(MvauLut):
     @property
     def multipliers(self) -> int:
         """8-bit multipliers that its products stand for, PE * SIMD / 2 with pairs."""
-        return self.pe * words_per_beat(self.sparq, self.simd)
+        return self.pe * words_of(self.sparq, self.simd)
 
     @property
     def inputs(self) -> tuple[Stream, ...]:
         """The vectors in code, and the weights where they are streamed."""
         data, *weights = super().inputs
-        elements = words_per_beat(self.sparq, self.simd)
+        elements = words_of(self.sparq, self.simd)
         coded = Stream(name=data.name, data_type=code_type(self.sparq), elements=elements, beats=data.beats)
         return (coded, *weights)
 
