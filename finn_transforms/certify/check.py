@@ -16,11 +16,13 @@ from finn_transforms.certify.counts import read_pair
 from finn_transforms.certify.graph import Graph, Layer, read_graph, type_range
 from finn_transforms.certify.records import BrokenError, Terms, check_record
 from finn_transforms.certify.spans import Spans, combine, find_spans, operand_spans, pool_elements
+from finn_transforms.certify.sparq import KIND as SPARQ_UNIT
+from finn_transforms.certify.sparq import read_sparq_unit
 from finn_transforms.certify.sums import Unit, read_unit
 from finn_transforms.certify.wires import cut_values
 
 _VERSION = 1
-_UNITS = ("MVAU", "VVAU")
+_UNITS = ("MVAU", "SparqMVAU", "VVAU")
 _AVERAGES = ("AvgPool", "QuantAvgPool")
 _OVERFLOW_KEY = "finn_transforms.overflow"
 _ELEMENTWISE = ("ElementwiseAdd", "ElementwiseMul", "ElementwiseSub")
@@ -183,6 +185,9 @@ def _declared(graph: Graph, layer: Layer) -> str:
 
 
 def _terms(graph: Graph, layer: Layer, spans: Spans) -> Terms | None:
+    if layer.kind == SPARQ_UNIT:
+        coded = read_sparq_unit(graph, layer)
+        return None if coded is None else Terms(coded=coded)
     if layer.kind in _UNITS:
         unit = read_unit(graph, layer, spans)
         return None if unit is None else Terms(unit=unit)

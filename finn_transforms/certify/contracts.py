@@ -13,10 +13,12 @@ from numpy.typing import NDArray
 
 from finn_transforms.certify.graph import Graph, Layer
 from finn_transforms.certify.spans import Spans
+from finn_transforms.certify.sparq import KIND as SPARQ_UNIT
+from finn_transforms.certify.sparq import read_sparq_unit
 from finn_transforms.certify.sums import Unit, read_unit
 
 _KEY = "brevitas_ext.accumulator_contract"
-_UNITS = ("MVAU", "VVAU")
+_UNITS = ("MVAU", "SparqMVAU", "VVAU")
 
 
 def contract_hash(graph: Graph) -> str | None:
@@ -30,7 +32,7 @@ def check_contracts(graph: Graph, spans: Spans) -> Iterator[tuple[str, int, str 
     text = graph.metadata.get(_KEY)
     if text is None:
         return
-    found = ((layer, read_unit(graph, layer, spans)) for layer in graph.layers if layer.kind in _UNITS)
+    found = ((layer, _unit(graph, layer, spans)) for layer in graph.layers if layer.kind in _UNITS)
     units = [
         (layer, unit, [_digest(row) for row in unit.weights])
         for layer, unit in found
@@ -38,6 +40,13 @@ def check_contracts(graph: Graph, spans: Spans) -> Iterator[tuple[str, int, str 
     ]
     for promise in json.loads(text)["layers"]:
         yield promise["layer"], promise["accumulator_bits"], _problem(promise, units)
+
+
+def _unit(graph: Graph, layer: Layer, spans: Spans) -> Unit | None:
+    if layer.kind != SPARQ_UNIT:
+        return read_unit(graph, layer, spans)
+    coded = read_sparq_unit(graph, layer)
+    return None if coded is None else coded.unpaired()
 
 
 def _problem(promise: dict[str, Any], units: list[tuple[Layer, Unit, list[str]]]) -> str | None:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from finn_transforms.certify.counts import Pair
 from finn_transforms.certify.graph import type_range
+from finn_transforms.certify.sparq import SparqUnit
 from finn_transforms.certify.sums import Span, Unit
 
 _LARGEST = 1 << 24
@@ -22,13 +23,14 @@ class BrokenError(Exception):
 
 @dataclass(frozen=True)
 class Terms:
-    """What a layer adds up: terms of a unit or pool, two operands and how they are combined, or two counts."""
+    """What a layer adds up: terms of a unit or pool, in code or not, two combined operands, or two counts."""
 
     unit: Unit | None = None
     pooled: bool = False
     operands: tuple[Span, ...] = ()
     combine: Callable[[Span, Span], Span] | None = None
     pair: Pair | None = None
+    coded: SparqUnit | None = None
 
 
 def check_record(terms: Terms, record: dict[str, Any]) -> str:
@@ -39,6 +41,8 @@ def check_record(terms: Terms, record: dict[str, Any]) -> str:
     """
     if terms.unit is not None:
         notes = _check_unit(terms.unit, terms.pooled, record)
+    elif terms.coded is not None:
+        notes = _check_coded(terms.coded, record)
     elif terms.pair is not None:
         notes = _check_pair(terms.pair, record)
     else:
@@ -78,6 +82,31 @@ def _check_unit(unit: Unit, pooled: bool, record: dict[str, Any]) -> list[str]:
         _replay(unit, witness, side, partial=partial)
     fits = "every partial sum fits" if partial else "the final sum fits, partial ones wrap around"
     return [*notes, f"{fits}: [{lowest.min()}, {highest.max()}]"]
+
+
+def _check_coded(unit: SparqUnit, record: dict[str, Any]) -> list[str]:
+    """Check the certificate of a unit that reads SPARQ's code: its activations are any from 0 to 255."""
+    certified = (record["weights"] or {}).get("sha256")
+    if unit.digest() != certified:
+        raise BrokenError(f"the weights have SHA-256 {unit.digest()}, the certificate is for {certified}")
+    if record["overflow"] not in ("any_order", "wrap"):
+        raise BrokenError(f"overflow is {record['overflow']!r}, expected 'any_order' or 'wrap'")
+    lowest, highest = unit.sums()
+    _check_fit(record, lowest, highest)
+    for side, value in (("lowest", int(lowest.min())), ("highest", int(highest.max()))):
+        witness = record[side]
+        channel, activations = witness["channel"], numbers(witness["inputs"])
+        if witness["value"] != value:
+            raise BrokenError(f"the {side} sum is {value}, not {witness['value']}")
+        in_range = all(0 <= x < len(unit.alone) for x in activations)
+        if not 0 <= channel < unit.channels or len(activations) != unit.length or not in_range:
+            raise BrokenError(
+                f"the witness of the {side} sum is no {unit.length} activations of one of {unit.channels} channels"
+            )
+        terms = zip(unit.weights[channel], unit.worth(activations), strict=True)
+        if (total := sum(int(weight) * worth for weight, worth in terms)) != value:
+            raise BrokenError(f"channel {channel}: the witness of the {side} sum adds up to {total}, not {value}")
+    return [f"every sum of pairs fits: [{lowest.min()}, {highest.max()}]"]
 
 
 def _with_inputs(unit: Unit, record: dict[str, Any], pooled: bool) -> tuple[Unit, list[str]]:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from finn_transforms.certify.counts import read_pair
 from finn_transforms.certify.graph import Graph, Layer, integers, type_range
+from finn_transforms.certify.sparq import read_sparq_unit
 from finn_transforms.certify.sums import Span, read_unit
 
 Spans = dict[str, Span]
@@ -179,6 +180,14 @@ def _unit(graph: Graph, layer: Layer, spans: Spans) -> Span | None:
     return _along(low, high, rank, unit.derived)
 
 
+def _sparq_unit(graph: Graph, layer: Layer, _spans: Spans) -> Span | None:
+    unit = read_sparq_unit(graph, layer)
+    if unit is None:
+        return None
+    # All activations are among its inputs, whatever the graph says of them.
+    return _along(*unit.sums(), max(1, len(graph.shapes.get(layer.outputs[0], ()))), True)
+
+
 def _pool(_graph: Graph, layer: Layer, spans: Spans) -> Span | None:
     span, function = spans.get(layer.inputs[0]), layer.attributes.get("Function")
     if span is None:
@@ -249,6 +258,7 @@ _RULES: dict[str, Callable[[Graph, Layer, Spans], Span | list[Span] | None]] = {
     "Identity": _keep,
     "IntQuant": _quantizer,
     "MVAU": _unit,
+    "SparqMVAU": _sparq_unit,
     "MaxPool": _mix_image,
     "Pool": _pool,
     "Quant": _quantizer,

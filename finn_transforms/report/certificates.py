@@ -11,6 +11,7 @@ import onnx_ir as ir
 from qonnx.core.datatype import BaseDataType
 
 from brevitas_ext.arith import IntRange
+from brevitas_ext.arith.sparq import CODES
 from brevitas_ext.qonnx_ops import METADATA_KEY
 from finn_transforms.analysis.accumulators import (
     ELEMENTWISE,
@@ -28,6 +29,8 @@ from finn_transforms.analysis.ranges import integer_ranges
 from finn_transforms.analysis.ranges_differences import counted_pair
 from finn_transforms.analysis.ranges_rules import operand
 from finn_transforms.analysis.weights import can_change, has_thresholds, weight_rows
+from finn_transforms.ops.sparq import UNIT as SPARQ_UNIT
+from finn_transforms.report.sparq_witnesses import sparq_witness
 from finn_transforms.report.witnesses import (
     difference_witness,
     elementwise_witness,
@@ -59,7 +62,8 @@ def certificates(model: ir.Model) -> dict[str, Any]:
     - ``minimal``: whether no narrower type would do; ``shown_by``: the witness that overflows one bit less;
       ``reason``: why it is wider on purpose.
 
-    Layers whose inputs or weights are no integers have none.  ``contract`` is the SHA-256 of the accumulator contract,
+    The inputs of a SPARQ unit are activations, before any window.  Layers whose inputs or weights are no integers have
+    none, nor have SPARQ units whose weights can change.  ``contract`` is the SHA-256 of the accumulator contract,
     None where training promised nothing.
     """
     ranges = integer_ranges(model)
@@ -87,8 +91,14 @@ def _record(node: ir.Node, accumulator: Accumulator, ranges: dict[ir.Value, Box]
         products = accumulator.products
         if products is None:
             return None
-        inputs = _ends(products.inputs if products.read is None else products.read, accumulator.k)
-        lowest, highest = (unit_witness(node, accumulator, overflow, upward=up) for up in (False, True))
+        if products.sparq is not None and rows is not None:
+            inputs = {"low": f"0*{accumulator.k}", "high": f"{CODES - 1}*{accumulator.k}"}
+            lowest, highest = (sparq_witness(node, accumulator, overflow, rows, upward=up) for up in (False, True))
+        elif kind == SPARQ_UNIT:
+            return None
+        else:
+            inputs = _ends(products.inputs if products.read is None else products.read, accumulator.k)
+            lowest, highest = (unit_witness(node, accumulator, overflow, upward=up) for up in (False, True))
     elif kind == "ElementwiseSub" and (pair := counted_pair(node, ranges)) is not None:
         source = _channels(pair.source)
         inputs = {side: run_lengths(getattr(source, side)) for side in ("low", "high")}

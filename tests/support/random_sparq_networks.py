@@ -53,7 +53,7 @@ class Recipe:
         )
         return cls(
             channels=tuple(int(each) for each in 2 * rng.integers(1, 4, size=depth + 1)),
-            size=(int(rng.integers(5, 8)), int(rng.integers(5, 8))),
+            size=(int(rng.integers(7, 10)), int(rng.integers(7, 10))),
             kernels=kernels,
             windows=tuple(str(rng.choice(names)) for _ in range(depth + 1)),
             options={
