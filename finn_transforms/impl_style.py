@@ -6,7 +6,7 @@ from typing import Final, Literal, TypeAlias, get_args
 
 import onnx_ir as ir
 
-from finn_transforms.hw_graph import MvauParams, ThresholdingParams, VvauParams, read_layer
+from finn_transforms.hw_graph import MvauParams, SparqMvauParams, ThresholdingParams, VvauParams, read_layer
 
 Compute: TypeAlias = Literal["lut", "dsp", "finn"]
 
@@ -44,6 +44,11 @@ def choose_impl_style(model: ir.Model, compute: Compute) -> list[str]:
         layer = read_layer(node)
         if compute == "lut" and isinstance(layer, ThresholdingParams):
             node.attributes["ram_style"] = ir.AttrString("ram_style", "distributed")
+        if isinstance(layer, SparqMvauParams):
+            # There is one variant, in LUTs.
+            if compute == "lut":
+                node.attributes["ram_style"] = ir.AttrString("ram_style", "distributed")
+            continue
         if not isinstance(layer, MvauParams | VvauParams):
             continue
         if _narrower_than_a_product(layer):

@@ -17,6 +17,7 @@ from finn_transforms.cost.finn_mvu import finn_mvu_structure
 from finn_transforms.cost.library import bits_of
 from finn_transforms.cost.matrix_vector import Factor, MatrixVector, matrix_vector_structure
 from finn_transforms.cost.pools import global_sum_structure, maximum_structure, pool_structure
+from finn_transforms.cost.sparq import encoder_structure, field_bits, sparq_mvau_structure
 from finn_transforms.cost.stream import (
     concat_structure,
     duplicate_structure,
@@ -34,6 +35,8 @@ from finn_transforms.hw_graph import (
     MvauParams,
     PaddingParams,
     PoolParams,
+    SparqEncoderParams,
+    SparqMvauParams,
     StreamParams,
     SwgParams,
     ThresholdingParams,
@@ -59,6 +62,10 @@ def layer_structures(layer: HwLayer, dsp: DspBlock, family: Family) -> tuple[Str
         dsp: kind of DSP slice.
         family: part family.
     """
+    if isinstance(layer, SparqMvauParams):
+        return _sparq_mvau(layer, family)
+    if isinstance(layer, SparqEncoderParams):
+        return (encoder_structure(layer.sparq, layer.simd),)
     if isinstance(layer, MvauParams):
         return _mvau(layer, dsp, family)
     if isinstance(layer, VvauParams):
@@ -75,30 +82,38 @@ def layer_structures(layer: HwLayer, dsp: DspBlock, family: Family) -> tuple[Str
 
 
 def _mvau(layer: MvauParams, dsp: DspBlock, family: Family) -> tuple[Structure, ...]:
-    streamed = layer.mem_mode.startswith("external")
-    in_blocks = layer.ram_style == "block" or (layer.ram_style == "auto" and layer.weight_words >= BLOCK_DEPTH)
     if layer.dsp:
-        unit: Structure = finn_mvu_structure(layer, dsp, family, in_blocks=in_blocks)
-    elif layer.weight_words == 1 and not streamed:
+        unit: Structure = finn_mvu_structure(layer, dsp, family, in_blocks=_weights_in_blocks(layer))
+    elif layer.weight_words == 1 and not layer.mem_mode.startswith("external"):
         unit = constant_matrix_structure(_unknown_constants(layer), layer.mh)
     else:
-        unit = matrix_vector_structure(
-            MatrixVector(
-                pe=layer.pe,
-                simd=layer.simd,
-                synapse_fold=layer.synapse_fold,
-                neuron_fold=layer.neuron_fold,
-                inputs=Factor.of(layer.input_type, xnor=layer.xnor),
-                weights=Factor.of(layer.weight_type, xnor=layer.xnor),
-                accumulator_bits=layer.accumulator_bits,
-                streamed=streamed,
-                in_blocks=in_blocks,
-                in_uram=layer.ram_style == "ultra",
-                vector_in_blocks=layer.ram_style in ("auto", "block") and layer.synapse_fold >= BUFFER_BLOCK_DEPTH,
-            ),
-            family,
-        )
+        unit = matrix_vector_structure(_matrix_vector(layer, Factor.of(layer.input_type, xnor=layer.xnor)), family)
     return (unit, *_thresholds_inside(layer, layer.mh))
+
+
+def _sparq_mvau(layer: SparqMvauParams, family: Family) -> tuple[Structure, ...]:
+    unit = _matrix_vector(layer, Factor(bits=field_bits(layer.sparq)))
+    return (sparq_mvau_structure(unit, layer.sparq, family), *_thresholds_inside(layer, layer.mh))
+
+
+def _matrix_vector(layer: MvauParams, inputs: Factor) -> MatrixVector:
+    return MatrixVector(
+        pe=layer.pe,
+        simd=layer.simd,
+        synapse_fold=layer.synapse_fold,
+        neuron_fold=layer.neuron_fold,
+        inputs=inputs,
+        weights=Factor.of(layer.weight_type, xnor=layer.xnor),
+        accumulator_bits=layer.accumulator_bits,
+        streamed=layer.mem_mode.startswith("external"),
+        in_blocks=_weights_in_blocks(layer),
+        in_uram=layer.ram_style == "ultra",
+        vector_in_blocks=layer.ram_style in ("auto", "block") and layer.synapse_fold >= BUFFER_BLOCK_DEPTH,
+    )
+
+
+def _weights_in_blocks(layer: MvauParams) -> bool:
+    return layer.ram_style == "block" or (layer.ram_style == "auto" and layer.weight_words >= BLOCK_DEPTH)
 
 
 def _unknown_constants(layer: MvauParams) -> ConstantMatrix:

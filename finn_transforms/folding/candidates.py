@@ -13,6 +13,7 @@ from finn_transforms.hw_graph import (
     MvauParams,
     PaddingParams,
     PoolParams,
+    SparqEncoderParams,
     StreamParams,
     SwgParams,
     ThresholdingParams,
@@ -34,6 +35,7 @@ def foldings(layer: HwLayer) -> tuple[HwLayer, ...]:
       window generator sends several pixels of a window only together with all channels.
     - Window generator: SIMD divides the channels; whole windows with all channels, if it is depthwise with any, and
       if FINN's generator builds them.
+    - SPARQ: SIMD of its MVAU and encoder is even where activations come in pairs.
     - All others: their one width divides the channels of each of their streams.
     """
     return tuple(_foldings(layer))
@@ -41,7 +43,7 @@ def foldings(layer: HwLayer) -> tuple[HwLayer, ...]:
 
 def _foldings(layer: HwLayer) -> Iterator[HwLayer]:
     if isinstance(layer, MvauParams):
-        every = (replace(layer, pe=pe, simd=simd) for pe in divisors(layer.mh) for simd in divisors(layer.mw))
+        every = (replace(layer, pe=pe, simd=simd) for pe in divisors(layer.mh) for simd in simd_widths(layer))
         yield from (each for each in every if each.style != "hls" or _fits_hls(each))
     elif isinstance(layer, VvauParams):
         yield from (replace(layer, pe=pe, simd=1) for pe in divisors(layer.channels))
@@ -55,6 +57,8 @@ def _foldings(layer: HwLayer) -> Iterator[HwLayer]:
             yield from (each for each in whole if each.refusal is None)
     elif isinstance(layer, PaddingParams):
         yield from (replace(layer, simd=simd) for simd in divisors(layer.channels))
+    elif isinstance(layer, SparqEncoderParams):
+        yield from (replace(layer, simd=simd) for simd in simd_widths(layer))
     elif isinstance(layer, StreamParams):
         yield from (replace(layer, width=width) for width in divisors(layer.widest))
     else:
@@ -80,7 +84,7 @@ def fit_together(producer: HwLayer, consumer: HwLayer) -> bool:
 def input_elements(layer: HwLayer) -> int:
     """Return the elements that the layer takes per beat of each of its inputs."""
     if isinstance(layer, MvauParams):
-        return layer.simd
+        return layer.input_words
     if isinstance(layer, VvauParams):
         return layer.pe * layer.simd
     return _width(layer)
@@ -92,13 +96,21 @@ def output_elements(layer: HwLayer) -> int:
         return layer.pe
     if isinstance(layer, SwgParams) and layer.parallel_window:
         return layer.simd * prod(layer.kernel)
-    return _width(layer)
+    return layer.words if isinstance(layer, SparqEncoderParams) else _width(layer)
 
 
-def _width(layer: ThresholdingParams | SwgParams | PaddingParams | PoolParams | StreamParams) -> int:
+def simd_widths(layer: MvauParams | SparqEncoderParams) -> tuple[int, ...]:
+    """Return the inputs that a layer may take per cycle, from few to many; whole pairs where they come in SPARQ's."""
+    inputs = layer.mw if isinstance(layer, MvauParams) else layer.channels
+    return tuple(simd for simd in divisors(inputs) if simd % layer.smallest_simd == 0)
+
+
+def _width(
+    layer: ThresholdingParams | SwgParams | PaddingParams | PoolParams | SparqEncoderParams | StreamParams,
+) -> int:
     if isinstance(layer, StreamParams):
         return layer.width
-    return layer.simd if isinstance(layer, SwgParams | PaddingParams) else layer.pe
+    return layer.simd if isinstance(layer, SwgParams | PaddingParams | SparqEncoderParams) else layer.pe
 
 
 def _fits_hls(layer: MvauParams) -> bool:

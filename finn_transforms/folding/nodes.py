@@ -9,6 +9,7 @@ from finn_transforms.hw_graph import (
     HwLayer,
     MvauParams,
     PaddingParams,
+    SparqEncoderParams,
     StreamParams,
     SwgParams,
     VvauParams,
@@ -32,4 +33,4 @@ def _attributes(layer: HwLayer) -> dict[str, int]:
         return {layer.width_attribute: layer.width}
     if isinstance(layer, SwgParams):
         return {"SIMD": layer.simd, "parallel_window": int(layer.parallel_window)}
-    return {"SIMD": layer.simd} if isinstance(layer, PaddingParams) else {"PE": layer.pe}
+    return {"SIMD": layer.simd} if isinstance(layer, PaddingParams | SparqEncoderParams) else {"PE": layer.pe}

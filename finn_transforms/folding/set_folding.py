@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
-from finn_transforms.folding.candidates import WIDEST_HLS_INTEGER
+from finn_transforms.folding.candidates import WIDEST_HLS_INTEGER, simd_widths
 from finn_transforms.folding.divisors import divisors
 from finn_transforms.hw_graph import (
     HwGraph,
@@ -17,6 +17,7 @@ from finn_transforms.hw_graph import (
     MvauParams,
     PaddingParams,
     PoolParams,
+    SparqEncoderParams,
     StreamParams,
     SwgParams,
     VvauParams,
@@ -83,6 +84,8 @@ def _fold_layer(
         return {} if layer.depthwise else {layer.name: _fold_swg(layer, target)}
     if isinstance(layer, StreamParams):
         return {layer.name: _fold_stream(layer, target)}
+    if isinstance(layer, SparqEncoderParams):
+        return {layer.name: _first_to_meet(target, (replace(layer, simd=simd) for simd in simd_widths(layer)))}
     widths = divisors(layer.channels)
     if isinstance(layer, PaddingParams):
         return {layer.name: _first_to_meet(target, (replace(layer, simd=simd) for simd in widths))}
@@ -91,8 +94,8 @@ def _fold_layer(
 
 def _fold_mvau(layer: MvauParams, options: FoldingOptions) -> MvauParams:
     weight_bits = int(layer.weight_type.bitwidth())
-    layer = replace(layer, pe=1, simd=1)
-    for simd in divisors(layer.mw):
+    layer = replace(layer, pe=1, simd=layer.smallest_simd)
+    for simd in simd_widths(layer):
         wider = replace(layer, simd=simd)
         if wider.cycles() > options.target_cycles and weight_bits * simd > options.weight_stream_bits:
             break

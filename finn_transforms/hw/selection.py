@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import onnx_ir as ir
 
-from finn_transforms.hw_graph import HwLayer, MvauParams, read_layer
+from finn_transforms.hw_graph import HwLayer, MvauParams, SparqMvauParams, read_layer
 from finn_transforms.rtl.from_layer import NoUnitError, unit_of
 
 
@@ -22,7 +22,7 @@ def request_luts(model: ir.Model) -> dict[str, str]:
     refused = {}
     for node in model.graph:
         layer = read_layer(node)
-        if not isinstance(layer, MvauParams):
+        if not isinstance(layer, MvauParams) or isinstance(layer, SparqMvauParams):
             continue
         refusal = refusal_of(layer, node)
         if refusal is not None:

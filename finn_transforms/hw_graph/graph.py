@@ -15,13 +15,21 @@ from finn_transforms.hw_graph.attributes import HwGraphError, NodeReader
 from finn_transforms.hw_graph.mvau import MvauParams
 from finn_transforms.hw_graph.padding import PaddingParams
 from finn_transforms.hw_graph.pool import PoolParams
+from finn_transforms.hw_graph.sparq import SparqEncoderParams, SparqMvauParams
 from finn_transforms.hw_graph.stream import STREAM_READERS, StreamParams
 from finn_transforms.hw_graph.swg import SwgParams
 from finn_transforms.hw_graph.thresholding import ThresholdingParams
 from finn_transforms.hw_graph.vvau import VvauParams
 
 HwLayer: TypeAlias = (
-    MvauParams | VvauParams | ThresholdingParams | SwgParams | PaddingParams | PoolParams | StreamParams
+    MvauParams
+    | VvauParams
+    | ThresholdingParams
+    | SwgParams
+    | PaddingParams
+    | PoolParams
+    | SparqEncoderParams
+    | StreamParams
 )
 
 
@@ -146,6 +154,8 @@ _READERS: dict[str, Callable[[NodeReader], HwLayer]] = {
     "FMPadding": PaddingParams.from_reader,
     "MVAU": MvauParams.from_reader,
     "Pool": PoolParams.from_reader,
+    "SparqEncoder": SparqEncoderParams.from_reader,
+    "SparqMVAU": SparqMvauParams.from_reader,
     "Thresholding": ThresholdingParams.from_reader,
     "VVAU": VvauParams.from_reader,
 }

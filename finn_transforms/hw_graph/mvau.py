@@ -45,6 +45,16 @@ class MvauParams(UnitParams):
         )
 
     @property
+    def smallest_simd(self) -> int:
+        """The fewest inputs per cycle; SIMD is a multiple of it."""
+        return 1
+
+    @property
+    def input_words(self) -> int:
+        """Elements of the input stream that come in a cycle."""
+        return self.simd
+
+    @property
     def length(self) -> int:
         """Products of one output, K."""
         return self.mw

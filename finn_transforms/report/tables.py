@@ -14,6 +14,7 @@ from finn_transforms.hw_graph import (
     HwLayer,
     MvauParams,
     PaddingParams,
+    SparqEncoderParams,
     StreamParams,
     SwgParams,
     ThresholdingParams,
@@ -96,7 +97,7 @@ def _folding(layer: HwLayer) -> tuple[str, str]:
         return str(layer.pe), str(layer.simd)
     if isinstance(layer, StreamParams):
         return (str(layer.width), "") if layer.width_attribute == "PE" else ("", str(layer.width))
-    if isinstance(layer, SwgParams | PaddingParams):
+    if isinstance(layer, SwgParams | PaddingParams | SparqEncoderParams):
         return "", str(layer.simd)
     return str(layer.pe), ""
 

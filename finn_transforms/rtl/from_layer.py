@@ -20,6 +20,8 @@ from finn_transforms.hw_graph import (
     MvauParams,
     PaddingParams,
     PoolParams,
+    SparqEncoderParams,
+    SparqMvauParams,
     StreamParams,
     SwgParams,
     ThresholdingParams,
@@ -89,6 +91,34 @@ def _mvau(layer: MvauParams, node: ir.Node, name: str) -> RtlUnit:
         output_type=layer.output_type,
         bias=int(attributes.get("ActVal", 0)) if layer.threshold_steps else 0,
         xnor=bool(attributes.get("binaryXnorMode", 0)) and layer.input_type.name != "BIPOLAR",
+    )
+
+
+def _sparq_encoder(layer: SparqEncoderParams, _node: ir.Node, name: str) -> RtlUnit:
+    from finn_transforms.rtl.sparq_encoder import SparqEncoder
+
+    return SparqEncoder(name=name, sparq=layer.sparq, simd=layer.simd, beats=layer.cycles())
+
+
+def _sparq_mvau(layer: SparqMvauParams, node: ir.Node, name: str) -> RtlUnit:
+    from finn_transforms.rtl.sparq_mvau import SparqMvau
+
+    if layer.tiling != 1:
+        raise NoUnitError(f"expected an MVAU without tiling, found TH = {layer.tiling}; set it to 1")
+    _refuse_thresholds_inside(layer)
+    return SparqMvau(
+        name=name,
+        sparq=layer.sparq,
+        mw=layer.mw,
+        mh=layer.mh,
+        pe=layer.pe,
+        simd=layer.simd,
+        input_type=layer.input_type,
+        weight_type=layer.weight_type,
+        accumulator_type=layer.accumulator_type,
+        weights=_integers(_initializer(node, 1)),
+        ram_style=_ram_style(layer),
+        num_vectors=layer.num_vectors,
     )
 
 
@@ -347,6 +377,8 @@ _MAKERS: dict[type, Callable[[Any, ir.Node, str], RtlUnit]] = {
     MvauParams: _mvau,
     PaddingParams: _padding,
     PoolParams: _pool,
+    SparqEncoderParams: _sparq_encoder,
+    SparqMvauParams: _sparq_mvau,
     StreamParams: _stream,
     SwgParams: _swg,
     ThresholdingParams: _thresholding,
