@@ -29,6 +29,7 @@ from typing import TYPE_CHECKING, TypeAlias
 import onnx_ir as ir
 from qonnx.core.modelwrapper import ModelWrapper
 
+from finn_transforms.analysis.matching import layer_type
 from finn_transforms.build import lower
 from finn_transforms.cost import dsp_block, estimate_graph, part_family
 from finn_transforms.finn_compat import prepare_finn, require_finn
@@ -36,6 +37,7 @@ from finn_transforms.folding import CostModel, cycles_per_frame, fold_by_cost, w
 from finn_transforms.hw import register, request_luts
 from finn_transforms.hw_graph import read_hw_graph
 from finn_transforms.impl_style import choose_impl_style
+from finn_transforms.ops.sparq import SPARQ_LAYERS
 from finn_transforms.passes import CheckAccumulatorContract, MinimizeAccumulators, RestoreSigns
 from finn_transforms.report import (
     accumulator_rows,
@@ -68,6 +70,9 @@ def step_bfx_lower_to_hw(model: ModelWrapper, cfg: DataflowBuildConfig) -> Model
         ContractViolationError: weights overflow a promised width.
     """
     lowered = lower(ir.serde.deserialize_model(model.model))
+    if any(layer_type(node) in SPARQ_LAYERS for node in lowered.model.graph):
+        # FINN knows these layers from here on.
+        register()
     for refusal in lowered.refusals:
         _LOGGER.warning("%s", refusal)
     for name in choose_impl_style(lowered.model, "finn"):
@@ -172,7 +177,7 @@ def estimate_only_steps(
     Args:
         compute_in_luts: include `step_bfx_compute_in_luts`.
         mvau_in_luts: include `step_bfx_mvau_in_luts`.
-        by_cost: fold with `step_bfx_fold_by_cost` instead of FINN's step.
+        by_cost: fold with `step_bfx_fold_by_cost` instead of FINN's step, which leaves SPARQ's layers unfolded.
     """
     prepare_finn()
     if mvau_in_luts:
@@ -204,7 +209,7 @@ def default_steps(
     Args:
         compute_in_luts: include `step_bfx_compute_in_luts`.
         mvau_in_luts: include `step_bfx_mvau_in_luts`.
-        by_cost: fold with `step_bfx_fold_by_cost` instead of FINN's step.
+        by_cost: fold with `step_bfx_fold_by_cost` instead of FINN's step, which leaves SPARQ's layers unfolded.
     """
     steps = estimate_only_steps(compute_in_luts=compute_in_luts, mvau_in_luts=mvau_in_luts, by_cost=by_cost)
     from finn.builder.build_dataflow_config import default_build_dataflow_steps

@@ -12,6 +12,7 @@ from onnx import NodeProto
 from qonnx.core.modelwrapper import ModelWrapper
 from qonnx.custom_op.registry import add_op_to_domain
 
+from finn_transforms.analysis.matching import HARDWARE_DOMAIN
 from finn_transforms.finn_compat import prepare_finn
 from finn_transforms.hw.node_unit import constants_of, layer_of_node
 from finn_transforms.hw.selection import refusal_of
@@ -20,10 +21,12 @@ _RTL_DOMAIN = "finn.custom_op.fpgadataflow.rtl"
 
 
 def register() -> None:
-    """Let ``MVAU_rtl`` with ``resType = "lut"`` be our unit in LUTs; does nothing the second time.
+    """Let ``MVAU_rtl`` with ``resType = "lut"`` be our unit in LUTs, and FINN know SPARQ's layers.
+
+    Does nothing the second time.
 
     1. The operator takes the place of FINN's in QONNX' registry, under FINN's exact domain: FINN recognises layers by
-       domain and name.
+       domain and name.  SPARQ's layers join them, in the domains of FINN's own.
     2. ``SpecializeLayers`` asks FINN's ``_mvu_rtl_possible`` whether an MVAU may become ``MVAU_rtl``; for such nodes
        it is answered here.
     3. Workers that QONNX starts (``NodeLocalTransformation``: ``HLSSynthIP``, ``PrepareRTLSim``) are fresh processes
@@ -35,13 +38,19 @@ def register() -> None:
         FinnMissingError: FINN is not installed.
     """
     prepare_finn()
+    from finn.custom_op.fpgadataflow.rtl import custom_op as rtl_variants
     from finn.transformation.fpgadataflow import specialize_layers
     from qonnx.transformation import base
 
     from finn_transforms.hw.operators import OPERATORS
+    from finn_transforms.hw.sparq_operators import GENERIC, SPECIALIZED
 
-    for operator in OPERATORS:
+    for operator in (*OPERATORS, *SPECIALIZED):
         add_op_to_domain(_RTL_DOMAIN, operator)
+    for operator in GENERIC:
+        add_op_to_domain(HARDWARE_DOMAIN, operator)
+    # Where ``SpecializeLayers`` looks for variants.
+    rtl_variants.update({operator.__name__: operator for operator in SPECIALIZED})
     if not isinstance(specialize_layers._mvu_rtl_possible, _Possible):
         specialize_layers._mvu_rtl_possible = _Possible(specialize_layers._mvu_rtl_possible)
     if base.mp is multiprocessing:

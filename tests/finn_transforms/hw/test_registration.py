@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from unittest.mock import patch
 
 import numpy as np
 import pytest
@@ -31,23 +30,6 @@ from tests.support.workers import ReadOperators
 
 PART = "xczu7ev-ffvc1156-2-e"
 CLOCK_NS = 5.0
-
-
-@pytest.fixture(scope="module", autouse=True)
-def registered() -> Iterator[None]:
-    """Register here, and leave FINN as it was to other tests of this process."""
-    prepare_finn()
-    from finn.transformation.fpgadataflow import specialize_layers
-    from qonnx.custom_op import registry
-    from qonnx.transformation import base
-
-    with (
-        patch.object(specialize_layers, "_mvu_rtl_possible", specialize_layers._mvu_rtl_possible),
-        patch.object(base, "mp", base.mp),
-        patch.dict(registry._OP_REGISTRY.setdefault("finn.custom_op.fpgadataflow.rtl", {})),
-    ):
-        register()
-        yield
 
 
 @pytest.fixture(scope="module")
