@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, TypeAlias
 
 import numpy as np
 import onnx_ir as ir
@@ -38,6 +38,9 @@ from finn_transforms.passes._units import (
 from finn_transforms.passes._windows import insert_windows, read_window
 
 _VIEWS: Final = frozenset({"Flatten", "Reshape", "Squeeze"})
+_Encoders: TypeAlias = dict[tuple[ir.Value, SparqFormat, bool], ir.Value]
+"""Encoded streams by source, format, and whether it is an image whose channels are put last."""
+
 _ELSEWHERE: Final = "Turn SPARQ on at the input of convolutions and linear layers alone (input_quant=)"
 
 
@@ -56,8 +59,9 @@ class InferSparqMVAU(HardwarePass):
         b = SparqMVAU(SparqEncoder(Transpose(r)), V')       # rows of V' in the order of the NHWC stream
 
     The encoder stands in front of the windows, where each activation comes once, and serves all layers that read the
-    same ``Sparq``.  The word of zeros is 0, so that padding and windows work on words as on activations.  A unit starts
-    with SIMD = 2, a pair, and PE = 1.  Grouped convolutions become dense ones as in `InferMVAU`, which comes behind.
+    same activations in the same format, e.g. a block and its shortcut.  The word of zeros is 0, so that padding and
+    windows work on words as on activations.  A unit starts with the fewest activations per cycle, SIMD = 2 in pairs,
+    and PE = 1.  Grouped convolutions become dense ones as in `InferMVAU`, which comes behind.
 
     Refused: layers without a unit for the code, i.e. depthwise convolutions, transposed ones and whatever is no
     linear layer; pairs of an odd number of channels, or along another axis than the channels; activations that are not
@@ -66,11 +70,12 @@ class InferSparqMVAU(HardwarePass):
 
     def rewrite(self, model: ir.Model, result: HardwarePassResult) -> None:
         """Lower every ``Sparq`` whose input is integer, layer by layer behind it."""
+        encoders: _Encoders = {}
         for node in nodes_of(model):
             if not is_sparq(node):
                 continue
             try:
-                windows = _Windows(node)
+                windows = _Windows(node, encoders)
             except NoMatchError as why:
                 self.refuse(result, node, why)
                 continue
@@ -88,11 +93,15 @@ class InferSparqMVAU(HardwarePass):
 class _Windows:
     """A ``Sparq`` node, and the encoder that takes its place once a layer needs it.
 
+    Args:
+        node: the node.
+        encoders: those of the nodes in front, for the same windows of the same activations.
+
     Raises:
         NoMatchError: there can be no encoder for it.
     """
 
-    def __init__(self, node: ir.Node) -> None:
+    def __init__(self, node: ir.Node, encoders: _Encoders) -> None:
         operator = read_sparq(node)
         self.node = node
         self.sparq: SparqFormat = operator.format
@@ -111,7 +120,7 @@ class _Windows:
                 f"it pairs {shape[self.axis]} channels, an odd number, and hardware takes both of a pair at once",
                 "Use an even number of channels, or a format without pairs (pairs=False)",
             )
-        self._encoded: dict[bool, ir.Value] = {}
+        self._encoders = encoders
 
     def readers(self) -> list[ir.Node]:
         """Return what reads the windows, behind views of them, in order."""
@@ -181,9 +190,10 @@ class _Windows:
     def _stream(self, *, images: bool) -> ir.Value:
         """Return the encoded stream, of images (1, C, H, W) or of what has its channels last already."""
         transposes = images and len(static_shape(self.source)) == 4
-        if transposes not in self._encoded:
-            self._encoded[transposes] = self._insert_encoder(transposes=transposes)
-        return self._encoded[transposes]
+        key = self.source, self.sparq, transposes
+        if key not in self._encoders:
+            self._encoders[key] = self._insert_encoder(transposes=transposes)
+        return self._encoders[key]
 
     def _insert_encoder(self, *, transposes: bool) -> ir.Value:
         stream, label = self.source, self.node.name or self.node.outputs[0].name

@@ -141,14 +141,15 @@ def test_flattened_image_keeps_its_pairs_of_channels() -> None:
     assert_same(model, reference, sparse(3, 4, 2, 3))
 
 
-def test_layers_behind_the_same_windows_share_an_encoder() -> None:
+@pytest.mark.parametrize(("names", "encoders"), [(["4b5opt"] * 2, 1), (["4b5opt", "4b3opt"], 2)])
+def test_layers_that_read_the_same_code_share_an_encoder(names: list[str], encoders: int) -> None:
     graph = GraphBuilder((1, 2, 4, 4))
     graph.datatypes["x"] = "UINT8"
-    coded = windows(graph, "x", SparqFormat.named("4b5opt"))
+    coded = [windows(graph, "x", SparqFormat.named(name)) for name in names]
     outputs = [
         graph.node(
             "Conv",
-            [coded, graph.constant(RNG.integers(-9, 10, size=(3, 2, k, k)), "w", "INT5")],
+            [coded[k // 2], graph.constant(RNG.integers(-9, 10, size=(3, 2, k, k)), "w", "INT5")],
             datatype="INT32",
             strides=[2, 2],
         )
@@ -157,7 +158,9 @@ def test_layers_behind_the_same_windows_share_an_encoder() -> None:
     model = graph.model(*outputs)
     reference = copy_of(model)
     lower_to_hardware(model)
-    assert op_types(model).count("SparqEncoder") == op_types(model).count("DuplicateStreams") == 1
+    assert op_types(model).count("SparqEncoder") == encoders
+    assert op_types(model).count("SparqMVAU") == 2
+    assert op_types(model).count("DuplicateStreams") == 1
     assert_same(model, reference, sparse(2, 2, 4, 4))
 
 
