@@ -79,6 +79,8 @@ def test_windows_are_the_golden_ones(name: str, rounding: bool, overflow: Any, p
     assert unit.worth(x.tolist()) == sparq(x, axis=-1).tolist()
 
 
+# A network of two layers.
+_WITH_THRESHOLDS = next(seed for seed in range(20) if len(Recipe.random(seed).kernels) > 1)
 _KEPT: dict[str, tuple[onnx.ModelProto, dict[str, Any]]] = {}
 
 
@@ -109,6 +111,15 @@ def test_a_narrower_accumulator_is_seen(tmp_path: Path) -> None:
         state(proto, record["name"], attribute, narrower)
     record["data_type"] = narrower
     assert "a sum reaches" in problems(certify(proto, document))
+
+
+def test_a_type_too_narrow_for_the_sums_is_seen_behind_the_unit(tmp_path: Path) -> None:
+    proto, document = certified(_WITH_THRESHOLDS, tmp_path)
+    unit = next(node for node in proto.graph.node if node.op_type == "SparqMVAU")
+    reader = next(node for node in proto.graph.node if unit.output[0] in node.input)
+    assert problems(certify(proto, document)) == ""
+    state(proto, reader.name, "inputDataType", "INT8")
+    assert "inputDataType INT8 holds [-128, 127], the graph has" in problems(certify(proto, document))
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ from finn_transforms.folding import FoldingOptions, fold, write_folding
 from finn_transforms.folding.candidates import foldings, input_elements, output_elements
 from finn_transforms.hw_graph import HwGraph, HwGraphError, SparqEncoderParams, SparqMvauParams, read_hw_graph
 from finn_transforms.hw_graph.graph import read_layer
+from finn_transforms.impl_style import choose_impl_style
 from finn_transforms.passes import InferSparqMVAU
 from tests.finn_transforms.passes.test_infer_sparq_mvau import layer
 from tests.support.graphs import attributes, only
@@ -82,3 +83,16 @@ def test_greedy_folding_meets_its_target_and_is_written() -> None:
     assert read_hw_graph(model).layers == folded.layers
     assert attributes(only(model, "SparqEncoder"))["SIMD"] == 2
     assert attributes(only(model, "SparqMVAU"))["SIMD"] % 2 == 0
+
+
+def test_it_has_one_variant_whatever_multipliers_are_asked_for() -> None:
+    model = layer("Conv", (1, 4, 5, 5), (6, 4, 3, 3), SparqFormat.named("4b5opt"))
+    InferSparqMVAU()(model)
+    before = attributes(only(model, "SparqMVAU"))
+    for compute in ("dsp", "finn"):
+        assert choose_impl_style(model, compute) == []
+        assert attributes(only(model, "SparqMVAU")) == before
+    choose_impl_style(model, "lut")
+    assert attributes(only(model, "SparqMVAU")) == {**before, "ram_style": "distributed"}
+    (unit,) = (each for each in read_hw_graph(model).layers if isinstance(each, SparqMvauParams))
+    assert not unit.dsp

@@ -164,6 +164,17 @@ def test_layers_that_read_the_same_code_share_an_encoder(names: list[str], encod
     assert_same(model, reference, sparse(2, 2, 4, 4))
 
 
+def test_sums_that_float32_does_not_hold_are_exact_though_their_words_are_small() -> None:
+    graph = GraphBuilder((1, 4))
+    graph.datatypes["x"] = "UINT8"
+    weights = np.array([[30001], [30001], [20001], [1]])
+    coded = windows(graph, "x", SparqFormat.named("4b5opt", pairs=False))
+    model = graph.model(graph.node("MatMul", [coded, graph.constant(weights, "w", "INT16")], datatype="INT32"))
+    InferSparqMVAU()(model)
+    x = np.array([[240, 240, 240, 1]])
+    assert emulate(model, {"x": x})[str(model.graph.outputs[0].name)].item() == (x @ weights).item() > 2**24
+
+
 def test_signs_are_multiplied_like_other_weights() -> None:
     model = layer("MatMul", (1, 6), (6, 4), SparqFormat.named("4b5opt"), weight_type="BIPOLAR")
     reference = copy_of(model)
@@ -232,6 +243,12 @@ def _extreme(row: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
             lambda: layer("Conv", (1, 4, 4, 4), (4, 4, 3, 3), SparqFormat.named("4b5opt"), axis=3),
             "Conv",
             "SPARQ pairs neighbours along axis 3, the layer adds up along axis 1",
+            "Let both be the channels",
+        ),
+        (
+            lambda: layer("MatMul", (1, 4, 5, 6), (6, 3), SparqFormat.named("4b5opt")),
+            "MatMul",
+            "SPARQ pairs neighbours along axis 1, the layer adds up along axis 3",
             "Let both be the channels",
         ),
         (
