@@ -1,0 +1,37 @@
+"""CIFAR-10 as the checkpoints were trained on it: images for calibration, augmented ones for batch normalization."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+import torch.nn.functional as functional
+from torch import Tensor
+
+from benchmarks.sparq.resnet import normalized
+from brevitas_ext.demo.data import load_dataset
+
+BATCH = 128
+"""Of the training that the checkpoints come from."""
+_BORDER, _SIDE = 4, 32
+
+
+def augmented(images: Tensor, generator: torch.Generator) -> Tensor:
+    """Return bytes (N, 3, 32, 32), each flipped or not and cut out of itself with a black border of 4 pixels."""
+    flipped = torch.rand(len(images), generator=generator) < 0.5
+    images = torch.where(flipped[:, None, None, None], images.flip(3), images)
+    framed = functional.pad(images, (_BORDER,) * 4)
+    corners = torch.randint(2 * _BORDER + 1, (len(images), 2), generator=generator)
+    rows, columns = (corners[:, at, None] + torch.arange(_SIDE) for at in (0, 1))
+    return framed[torch.arange(len(images))[:, None, None], :, rows[:, :, None], columns[:, None, :]].permute(
+        0, 3, 1, 2
+    )
+
+
+def calibration_batches(data: Path, count: int, seed: int) -> tuple[list[Tensor], list[Tensor]]:
+    """Return batches of training images drawn at random, as they are and augmented."""
+    images, _ = load_dataset(data, "train")
+    generator = torch.Generator().manual_seed(seed)
+    chosen = images[torch.randperm(len(images), generator=generator)[:count]]
+    plain, cut = normalized(chosen), normalized(augmented(chosen, generator))
+    return list(plain.split(BATCH)), list(cut.split(BATCH))
