@@ -14,21 +14,21 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import torch
-import torch.nn.functional as functional
 import typer
 from torch import Tensor, nn
 
 from benchmarks.recording import RESULTS, record
-from benchmarks.sparq.cifar import BATCH, augmented, calibration_batches
-from benchmarks.sparq.resnet import accuracy, load, normalized
+from benchmarks.sparq.cifar import calibration_batches
+from benchmarks.sparq.resnet import accuracy, load
 from benchmarks.sparq.tables import CALIBRATION_IMAGES, CHECKPOINTS, SEED
+from benchmarks.sparq.training import train
 from brevitas_ext.arith.sparq import SparqFormat
 from brevitas_ext.demo.data import load_dataset
 from brevitas_ext.ptq import quantize_with_sparq
 from brevitas_ext.ptq.two_of_four import emulate_two_of_four, two_of_four_mask
 
 WINDOWS = ("4b5opt", "4b3opt", "4b2opt", "3b6opt", "2b7opt")
-RATE, MOMENTUM, DECAY = 0.01, 0.9, 1e-4
+RATE = 0.01
 
 _log = logging.getLogger("sparse_table")
 
@@ -44,29 +44,6 @@ def prune(network: nn.Module) -> dict[nn.Conv2d, Tensor]:
     for layer, mask in masks.items():
         layer.weight.mul_(mask)
     return masks
-
-
-def fine_tune(network: nn.Module, masks: dict[nn.Conv2d, Tensor], data: Path, epochs: int) -> None:
-    """Train on, learning rate down to zero by a cosine, with the pruned weights held at zero."""
-    images, labels = load_dataset(data, "train")
-    generator = torch.Generator().manual_seed(SEED)
-    optimizer = torch.optim.SGD(network.parameters(), lr=RATE, momentum=MOMENTUM, weight_decay=DECAY)
-    steps = epochs * (len(images) // BATCH)
-    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
-    network.train()
-    for epoch in range(epochs):
-        order = torch.randperm(len(images), generator=generator)
-        for batch in order.split(BATCH)[: len(images) // BATCH]:
-            optimizer.zero_grad()
-            loss = functional.cross_entropy(network(normalized(augmented(images[batch], generator))), labels[batch])
-            loss.backward()
-            optimizer.step()
-            schedule.step()
-            with torch.no_grad():
-                for layer, mask in masks.items():
-                    layer.weight.mul_(mask)
-        _log.info("epoch %d, last loss %.4f", epoch + 1, loss.item())
-    network.eval()
 
 
 def main(
@@ -89,7 +66,7 @@ def main(
     if not pruned.exists():
         masks = prune(network)
         _log.info("pruned, not trained: %.2f %%", accuracy(network, *test, batch=100))
-        fine_tune(network, masks, data, epochs)
+        train(network, data, epochs, rate=RATE, seed=SEED, masks=masks)
         torch.save(network.state_dict(), pruned)
     network = load(pruned)
     figures["zeros"] = sum(int((layer.weight == 0).sum()) for layer in prunable(network))

@@ -23,12 +23,13 @@ from torch import Tensor, nn
 
 from benchmarks.recording import RESULTS, record
 from benchmarks.sparq.cifar import calibration_batches
-from benchmarks.sparq.resnet import accuracy, load
+from benchmarks.sparq.resnet import accuracy, answers, load, percent
 from benchmarks.sparq.settings import SETTINGS, Setting
 from brevitas_ext.demo.data import load_dataset
 from brevitas_ext.ptq import recalibrate_batch_norm
 
 CHECKPOINTS = {"resnet20": "resnet20-12fca82f.th", "resnet56": "resnet56-4bfd9763.th"}
+AS_IT_IS = ("accuracy", "lost", "gained")
 CALIBRATION_IMAGES, JUDGING_BATCHES, SEED, BATCH = 2048, 4, 0, 100
 
 _log = logging.getLogger("tables")
@@ -42,21 +43,36 @@ class Batches:
     augmented: list[Tensor]
 
 
+@dataclass(frozen=True)
+class Test:
+    """Test images, their labels, and which of them the float network gets right."""
+
+    images: Tensor
+    labels: Tensor
+    float_right: Tensor
+
+
 def measure(
-    setting: Setting, network: nn.Module, batches: Batches, test: tuple[Tensor, Tensor], known: dict[str, Any]
+    setting: Setting, network: nn.Module, batches: Batches, test: Test, known: dict[str, Any]
 ) -> dict[str, Any]:
-    """Return a quantized network's accuracy, %, as it is and, if `batches` allow it, with recalibration."""
+    """Return a quantized network's accuracy, %, as it is and, if `batches` allow it, with recalibration.
+
+    `lost` and `gained` count images that only the float network, or only the quantized one gets right: the square root
+    of their sum, over the number of images, is the standard error of the difference.
+    """
     model = setting.quantized(network, batches.plain)
-    found = known.get("accuracy")
-    if found is None:
-        found = accuracy(model, *test, batch=BATCH)
+    found = {key: value for key, value in known.items() if key in AS_IT_IS}
+    if len(found) < len(AS_IT_IS):
+        right = answers(model, test.images, BATCH) == test.labels
+        counts = [int((one & ~other).sum()) for one, other in ((test.float_right, right), (right, test.float_right))]
+        found = dict(zip(AS_IT_IS, (percent(right), *counts), strict=True))
     if not batches.augmented:
-        return {"accuracy": found}
+        return known | found
     report = recalibrate_batch_norm(model, batches.augmented, reference=network, judge=batches.plain[:JUDGING_BATCHES])
-    return {
-        "accuracy": found,
-        "recalibrated": accuracy(model, *test, batch=BATCH) if report.kept else found,
-        "recalibration_kept": report.kept,
+    kept = report.kept
+    return found | {
+        "recalibrated": accuracy(model, test.images, test.labels, BATCH) if kept else found["accuracy"],
+        "recalibration_kept": kept,
         "divergence_before": report.distance_before,
         "divergence_after": report.distance_after,
     }
@@ -94,23 +110,22 @@ def main(
     torch.manual_seed(SEED)
     conditions = {"data": "CIFAR-10", "test_images": images, "calibration_images": CALIBRATION_IMAGES, "seed": SEED}
     results = resumed(output, conditions)
-    labelled = tuple(tensor[:images] for tensor in load_dataset(data, "test"))
-    test = (labelled[0], labelled[1])
+    test_images, labels = (tensor[:images] for tensor in load_dataset(data, "test"))
     plain, cut = calibration_batches(data, CALIBRATION_IMAGES, SEED)
     batches = Batches(plain, cut if recalibrate else [])
+    wanted = {*AS_IT_IS, "recalibrated"} if recalibrate else {*AS_IT_IS}
     for name in networks:
         network = load(checkpoints / CHECKPOINTS[name])
-        result = results.setdefault(name, {"checkpoint": CHECKPOINTS[name], "settings": {}})
-        if "float" not in result:
-            result["float"] = accuracy(network, *test, batch=BATCH)
-            record(output, {**conditions, "networks": results})
+        right = answers(network, test_images, BATCH) == labels
+        result = results.setdefault(name, {"checkpoint": CHECKPOINTS[name], "float": percent(right), "settings": {}})
         for key, setting in SETTINGS.items():
             known = result["settings"].get(key, {})
-            if ("recalibrated" if recalibrate else "accuracy") in known:
+            if wanted <= known.keys():
                 continue
-            result["settings"][key] = measure(setting, network, batches, test, known)
+            found = measure(setting, network, batches, Test(test_images, labels, right), known)
+            result["settings"][key] = found
             record(output, {**conditions, "networks": results})
-            _log.info("%s %s %s", name, key, result["settings"][key])
+            _log.info("%s %s %s", name, key, found)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,30 @@
+"""From a float ResNet to a QONNX file with SPARQ activations, without training.
+
+python -m examples.resnet_to_sparq DATA CHECKPOINT OUTPUT
+"""
+
+from pathlib import Path
+
+import torch
+import typer
+
+from benchmarks.sparq.resnet import accuracy, load, normalized
+from brevitas_ext import export_qonnx, sparq_ptq, verify_export
+from brevitas_ext.demo.data import load_dataset
+
+
+def main(data: Path, checkpoint: Path, output: Path) -> None:
+    """Quantize the convolutions, with 8 bits on skip branches as in hardware; export; compare file and model."""
+    network = load(checkpoint)
+    calibration = normalized(load_dataset(data, "train")[0][:1024]).split(128)
+    options = {"keep": (), "unfit": "int8", "place": "relu"}  # the first layer reads signed images
+    model = sparq_ptq(network, calibration, windows="4b3opt", **options)
+    images, labels = (tensor[:1000] for tensor in load_dataset(data, "test"))
+    typer.echo(f"float {accuracy(network, images, labels):.1f} %, SPARQ {accuracy(model, images, labels):.1f} %")
+    export_qonnx(model, normalized(images[:1]), output)
+    typer.echo(verify_export(model, output, normalized(images[:8])))
+
+
+if __name__ == "__main__":
+    torch.set_num_threads(1)
+    typer.run(main)
