@@ -28,10 +28,17 @@ def augmented(images: Tensor, generator: torch.Generator) -> Tensor:
     )
 
 
-def calibration_batches(data: Path, count: int, seed: int) -> tuple[list[Tensor], list[Tensor]]:
-    """Return batches of training images drawn at random, as they are and augmented."""
-    images, _ = load_dataset(data, "train")
+def calibration_batches(data: Path, count: int, seed: int) -> list[Tensor]:
+    """Return batches of training images drawn at random, as they are."""
+    return list(normalized(_drawn(data, count, torch.Generator().manual_seed(seed))).split(BATCH))
+
+
+def augmented_batches(data: Path, count: int, seed: int) -> list[Tensor]:
+    """Return batches of training images drawn at random, augmented as in training."""
     generator = torch.Generator().manual_seed(seed)
-    chosen = images[torch.randperm(len(images), generator=generator)[:count]]
-    plain, cut = normalized(chosen), normalized(augmented(chosen, generator))
-    return list(plain.split(BATCH)), list(cut.split(BATCH))
+    return list(normalized(augmented(_drawn(data, count, generator), generator)).split(BATCH))
+
+
+def _drawn(data: Path, count: int, generator: torch.Generator) -> Tensor:
+    images, _ = load_dataset(data, "train")
+    return images[torch.randperm(len(images), generator=generator)[:count]]

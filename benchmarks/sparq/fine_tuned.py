@@ -40,7 +40,7 @@ def main(
     torch.set_num_threads(1)
     torch.manual_seed(SEED)
     test_images, labels = (tensor[:images] for tensor in load_dataset(data, "test"))
-    plain, _ = calibration_batches(data, CALIBRATION_IMAGES, SEED)
+    plain = calibration_batches(data, CALIBRATION_IMAGES, SEED)
     model = quantize_with_sparq(load(checkpoints / CHECKPOINTS["resnet20"]), plain, windows=windows).model
     figures: dict[str, Any] = {"network": "resnet20", "windows": windows, "test_images": images, "seed": SEED}
     figures |= {"calibration_images": CALIBRATION_IMAGES, "epochs": epochs, "rate": RATE}

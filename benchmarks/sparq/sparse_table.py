@@ -72,7 +72,7 @@ def main(
     figures["zeros"] = sum(int((layer.weight == 0).sum()) for layer in prunable(network))
     figures["weights"] = sum(layer.weight.numel() for layer in prunable(network))
     figures["float"] = accuracy(network, *test, batch=100)
-    plain, _ = calibration_batches(data, CALIBRATION_IMAGES, SEED)
+    plain = calibration_batches(data, CALIBRATION_IMAGES, SEED)
     model = quantize_with_sparq(network, plain, windows=None).model
     figures["A8W8"] = accuracy(model, *test, batch=100)
     for name in WINDOWS:

@@ -22,7 +22,7 @@ import typer
 from torch import Tensor, nn
 
 from benchmarks.recording import RESULTS, record
-from benchmarks.sparq.cifar import calibration_batches
+from benchmarks.sparq.cifar import augmented_batches, calibration_batches
 from benchmarks.sparq.resnet import accuracy, answers, load, percent
 from benchmarks.sparq.settings import SETTINGS, Setting
 from brevitas_ext.demo.data import load_dataset
@@ -100,6 +100,8 @@ def main(
     networks: Annotated[list[str], typer.Option(help="Which networks; repeat the option.")] = list(CHECKPOINTS),  # noqa: B006
     images: Annotated[int, typer.Option(help="How many test images, from the first one on.")] = 10_000,
     recalibrate: Annotated[bool, typer.Option(help="Measure with recalibrated batch normalization, too.")] = True,
+    recalibration_images: Annotated[int, typer.Option(help="How many augmented training images for it.")] = 2048,
+    settings: Annotated[list[str], typer.Option(help="Which settings; repeat the option.")] = list(SETTINGS),  # noqa: B006
     output: Annotated[Path, typer.Option(help="JSON file, written after every setting.")] = RESULTS
     / "sparq"
     / "tables.json",
@@ -108,21 +110,22 @@ def main(
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     torch.set_num_threads(1)
     torch.manual_seed(SEED)
-    conditions = {"data": "CIFAR-10", "test_images": images, "calibration_images": CALIBRATION_IMAGES, "seed": SEED}
+    conditions = {"data": "CIFAR-10", "test_images": images, "calibration_images": CALIBRATION_IMAGES}
+    conditions |= {"recalibration_images": recalibration_images, "seed": SEED}
     results = resumed(output, conditions)
     test_images, labels = (tensor[:images] for tensor in load_dataset(data, "test"))
-    plain, cut = calibration_batches(data, CALIBRATION_IMAGES, SEED)
-    batches = Batches(plain, cut if recalibrate else [])
+    cut = augmented_batches(data, recalibration_images, SEED) if recalibrate else []
+    batches = Batches(calibration_batches(data, CALIBRATION_IMAGES, SEED), cut)
     wanted = {*AS_IT_IS, "recalibrated"} if recalibrate else {*AS_IT_IS}
     for name in networks:
         network = load(checkpoints / CHECKPOINTS[name])
         right = answers(network, test_images, BATCH) == labels
         result = results.setdefault(name, {"checkpoint": CHECKPOINTS[name], "float": percent(right), "settings": {}})
-        for key, setting in SETTINGS.items():
+        for key in settings:
             known = result["settings"].get(key, {})
             if wanted <= known.keys():
                 continue
-            found = measure(setting, network, batches, Test(test_images, labels, right), known)
+            found = measure(SETTINGS[key], network, batches, Test(test_images, labels, right), known)
             result["settings"][key] = found
             record(output, {**conditions, "networks": results})
             _log.info("%s %s %s", name, key, found)
