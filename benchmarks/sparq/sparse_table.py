@@ -3,7 +3,7 @@
     python -m benchmarks.sparq.sparse_table --data FOLDER --checkpoints FOLDER
 
 All convolutions but the first are pruned by magnitude, 2 of every 4 adjacent input channels, and the network is trained
-on for a few epochs with the zeros held.  The emulation is at layer level, `brevitas_ext.ptq.two_of_four`.  The trained
+on for an epoch with the zeros held.  The emulation is at layer level, `brevitas_ext.ptq.two_of_four`.  The trained
 network is kept in --pruned, so that a second run only measures.
 """
 
@@ -50,7 +50,7 @@ def main(
     data: Annotated[Path, typer.Option(help="Folder of CIFAR-10, in a layout that the demo reads.")],
     checkpoints: Annotated[Path, typer.Option(help="Folder of the public .th files.")],
     pruned: Annotated[Path, typer.Option(help="Where the pruned network is, or goes to.")] = Path("resnet20-2to4.th"),
-    epochs: Annotated[int, typer.Option(help="Of training after pruning.")] = 2,
+    epochs: Annotated[int, typer.Option(help="Of training after pruning.")] = 1,
     images: Annotated[int, typer.Option(help="How many test images, from the first one on.")] = 10_000,
     output: Annotated[Path, typer.Option(help="JSON file.")] = RESULTS / "sparq" / "sparse_table.json",
 ) -> None:
