@@ -22,8 +22,6 @@ from benchmarks.sparq.training import train
 from brevitas_ext.demo.data import load_dataset
 from brevitas_ext.ptq import quantize_with_sparq
 
-RATE = 0.01
-
 _log = logging.getLogger("fine_tuned")
 
 
@@ -32,6 +30,7 @@ def main(
     checkpoints: Annotated[Path, typer.Option(help="Folder of the public .th files.")],
     windows: Annotated[str, typer.Option(help="Name of a window set.")] = "2b7opt",
     epochs: Annotated[int, typer.Option(help="Of training.")] = 1,
+    rate: Annotated[float, typer.Option(help="Learning rate at the start.")] = 0.001,
     images: Annotated[int, typer.Option(help="How many test images, from the first one on.")] = 10_000,
     output: Annotated[Path, typer.Option(help="JSON file.")] = RESULTS / "sparq" / "fine_tuned.json",
 ) -> None:
@@ -43,8 +42,8 @@ def main(
     plain = calibration_batches(data, CALIBRATION_IMAGES, SEED)
     model = quantize_with_sparq(load(checkpoints / CHECKPOINTS["resnet20"]), plain, windows=windows).model
     figures: dict[str, Any] = {"network": "resnet20", "windows": windows, "test_images": images, "seed": SEED}
-    figures |= {"calibration_images": CALIBRATION_IMAGES, "epochs": epochs, "rate": RATE}
-    train(model, data, epochs, rate=RATE, seed=SEED)
+    figures |= {"calibration_images": CALIBRATION_IMAGES, "epochs": epochs, "rate": rate}
+    train(model, data, epochs, rate=rate, seed=SEED)
     figures["accuracy"] = accuracy(model, test_images, labels, BATCH)
     record(output, figures)
     _log.info("%s", figures)
