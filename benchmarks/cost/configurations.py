@@ -343,6 +343,13 @@ def sparq_format(draw: Draw) -> SparqFormat:
     )  # fmt: skip
 
 
+def single_encoders() -> Iterator[SparqEncoder]:
+    """Yield encoders without pairs, of which few are drawn."""
+    for name, rounding in product(("4b5opt", "4b3opt", "4b2opt"), (False, True)):
+        windows = SparqFormat.named(name, rounding=rounding, pairs=False)
+        yield SparqEncoder(name="unit", sparq=windows, simd=4, beats=16)
+
+
 def sparq_encoder(draw: Draw) -> SparqEncoder:
     return SparqEncoder(name="unit", sparq=sparq_format(draw), simd=draw.size((2, 4, 6, 8, 12, 16), (24, 32)), beats=16)
 
@@ -383,7 +390,7 @@ SAMPLERS: dict[str, Sampler] = {
     "window_generator": Sampler(draw=window_generator, counts=(28, 8, 6)),
     "window_generator_parallel": Sampler(draw=window_generator_parallel, counts=(24, 6, 5)),
     "padding": Sampler(draw=padding, counts=(24, 8, 6)),
-    "sparq_encoder": Sampler(draw=sparq_encoder, counts=(24, 6, 4)),
+    "sparq_encoder": Sampler(draw=sparq_encoder, counts=(24, 6, 4), fixed=single_encoders),
     "sparq_mvau": Sampler(draw=sparq_mvau, counts=(26, 6, 4)),
     "thresholding_binary": Sampler(draw=binary_search, counts=(36, 10, 8)),
     "thresholding_parallel": Sampler(draw=parallel_search, counts=(28, 8, 6)),
