@@ -1,4 +1,4 @@
-"""From a float ResNet to a QONNX file with SPARQ activations, without training.
+"""From a float ResNet to a QONNX file with SPARQ activations and the report of its accelerator, without training.
 
 python -m examples.resnet_to_sparq DATA CHECKPOINT OUTPUT
 """
@@ -11,10 +11,11 @@ import typer
 from benchmarks.sparq.resnet import accuracy, load, normalized
 from brevitas_ext import export_qonnx, sparq_ptq, verify_export
 from brevitas_ext.demo.data import load_dataset
+from finn_transforms.build import BuildOptions, build
 
 
 def main(data: Path, checkpoint: Path, output: Path) -> None:
-    """Quantize the convolutions, with 8 bits on skip branches as in hardware; export; compare file and model."""
+    """Quantize the convolutions, with 8 bits on skip branches as in hardware; export, compare and build."""
     network = load(checkpoint)
     calibration = normalized(load_dataset(data, "train")[0][:1024]).split(128)
     options = {"keep": (), "unfit": "int8", "place": "relu"}  # the first layer reads signed images
@@ -23,6 +24,8 @@ def main(data: Path, checkpoint: Path, output: Path) -> None:
     typer.echo(f"float {accuracy(network, images, labels):.1f} %, SPARQ {accuracy(model, images, labels):.1f} %")
     export_qonnx(model, normalized(images[:1]), output)
     typer.echo(verify_export(model, output, normalized(images[:8])))
+    result = build(output, output.with_suffix(""), BuildOptions(target_fps=100))
+    typer.echo(f"{len(result.graph)} hardware layers, {result.lut} LUTs; report in {output.with_suffix('')}/report")
 
 
 if __name__ == "__main__":
