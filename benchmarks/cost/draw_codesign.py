@@ -83,7 +83,7 @@ def draw_frontier(axes: Axes, rows: Sequence[Row]) -> None:
 
 def draw_parts(axes: Axes, rows: Sequence[Row]) -> None:
     """Draw where the LUTs go, as Fig. 7 does, with a binary search; beyond the bar, what parallel comparators add."""
-    names = [f"{row['network'].split()[0]} M{row['weight and activation bits']}\n{row['setting']}" for row in rows]
+    names = [f"{row['network'].split()[0]} {row['weight and activation bits']} bits: {row['setting']}" for row in rows]
     left = [0] * len(rows)
     for part, label, colour in PARTS:
         values = [row[part]["binary"] if part == "thresholds" else row[part] for row in rows]
