@@ -73,6 +73,8 @@ module bfx_dot #(
   localparam sizes_t SHIFTS = shifts();
   localparam logic [P-1:0] START = P'(start());
 
+  // Of P bits, planes from 2^P on matter to nothing; that may be all of them.
+  wire unused_planes = &{1'b0, select, value};
   logic [N-1:0][P-1:0] sums;
   logic [1:0][P-1:0] terms;
   logic [P-1:0] total;

@@ -13,7 +13,7 @@ from qonnx.core.datatype import DataType
 from brevitas_ext.arith import dot_extremes
 from finn_transforms.cost.gate_level import check_gates
 from finn_transforms.rtl import MvauLut
-from finn_transforms.sim import Bench, Stalls
+from finn_transforms.sim import Bench, Stalls, simulate
 from tests.support.mvau_units import mvau_unit, random_weights
 from tests.support.rtl_checks import check_units, inputs_of
 
@@ -244,3 +244,13 @@ def test_weights_come_in_the_order_of_finns_stream() -> None:
 def test_refusals(change: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         mvau_unit("u", "UINT4 INT4 INT12", (8, 4), (2, 4), **change)  # type: ignore[arg-type]
+
+
+def test_a_sum_of_one_bit_keeps_no_plane_of_signs() -> None:
+    unit = MvauLut(
+        name="one_bit", mw=4, mh=2, pe=2, simd=2, weights=np.array([[1, -1], [-1, 1], [1, 1], [1, -1]]),
+        input_type=DataType["UINT2"], weight_type=DataType["BIPOLAR"], accumulator_type=DataType["BINARY"],
+    )  # fmt: skip
+    inputs = inputs_of(unit)
+    found = simulate(unit, inputs).outputs[0]
+    assert ((found - unit.golden(*inputs)[0]) % 2 == 0).all()
