@@ -21,6 +21,8 @@ from finn_transforms.rtl.wrapper import files_of, instance, module, one_to_one
 
 LIBRARY: tuple[str, ...] = (
     "bfx_mvau.sv",
+    "bfx_marks.sv",
+    "bfx_sums_out.sv",
     "bfx_vector_feed.sv",
     "bfx_dot.sv",
     "bfx_plane.sv",

@@ -16,6 +16,8 @@ from finn_transforms.rtl.streams import Integers, Stream
 
 LIBRARY: tuple[str, ...] = (
     "bfx_sparq_mvau.sv",
+    "bfx_marks.sv",
+    "bfx_sums_out.sv",
     "bfx_sparq_pair.sv",
     "bfx_sparq_product.sv",
     "bfx_sparq_shift.sv",

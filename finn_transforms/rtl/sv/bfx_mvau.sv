@@ -134,19 +134,11 @@ module bfx_mvau #(
         assign matrix = weights;
     end
 
-    // Marks travel beside the sums. All have a reset: without one they would become shift registers, which are LUTs.
-    logic [Depth:0] valid, first, last;
-    assign valid[0] = word_valid;
-    assign first[0] = word_first;
-    assign last[0] = word_last;
-    always_ff @(posedge clk) begin
-        if (!rst_n) {valid[Depth:1], first[Depth:1], last[Depth:1]} <= '0;
-        else if (en) begin
-            valid[Depth:1] <= valid[Depth-1:0];
-            first[Depth:1] <= first[Depth-1:0];
-            last[Depth:1] <= last[Depth-1:0];
-        end
-    end
+    wire valid, first, last;
+    bfx_marks #(.DEPTH(Depth)) i_marks (
+        .clk, .rst_n, .en, .valid(word_valid), .first(word_first), .last(word_last),
+        .late_valid(valid), .late_first(first), .late_last(last)
+    );
 
     wire [Groups-1:0][(Shared > 0 ? Shared : 1)-1:0] shared;
     for (genvar g = 0; g < Groups; g++) begin : g_shared
@@ -204,31 +196,13 @@ module bfx_mvau #(
             .select,
             .value,
             .shared(shared[SEPARATE?p:0]),
-            .add(valid[Depth]),
-            .first(first[Depth]),
+            .add(valid),
+            .first(first),
             .y(results[p])
         );
     end
 
-    if (SF == 1) begin : g_direct
-        wire unused = &{1'b0, last[Depth]};
-        assign out_data = results;
-        assign en = !out_valid || out_ready;
-        always_ff @(posedge clk) begin
-            if (!rst_n) out_valid <= 1'b0;
-            else if (en) out_valid <= valid[Depth];
-        end
-    end else begin : g_held
-        // A sum is complete; it moves on as soon as the one before has been taken, which at SF > 1 costs no cycle.
-        logic complete;
-        assign en = !(complete && out_valid);
-        always_ff @(posedge clk) begin
-            if (complete && !out_valid) out_data <= results;
-            if (!rst_n) {complete, out_valid} <= '0;
-            else begin
-                if (en) complete <= last[Depth];
-                out_valid <= out_valid ? !out_ready : complete;
-            end
-        end
-    end
+    bfx_sums_out #(.WIDTH(PE * P), .SF(SF)) i_out (
+        .clk, .rst_n, .sums(results), .valid, .last, .en, .out_data, .out_valid, .out_ready
+    );
 endmodule

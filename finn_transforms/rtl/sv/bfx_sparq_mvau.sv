@@ -79,8 +79,11 @@ module bfx_sparq_mvau #(
         wire unused = &{1'b0, leaves, wants, weights_valid};
     end
 
-    // All have a reset: without one they would become shift registers, which are LUTs.
-    logic [Depth:0] valid, first, last;
+    wire valid, first, last;
+    bfx_marks #(.DEPTH(Depth)) i_marks (
+        .clk, .rst_n, .en, .valid(word_valid), .first(word_first), .last(word_last),
+        .late_valid(valid), .late_first(first), .late_last(last)
+    );
     logic [Early:0][2*Pairs-1:0][C-1:0] places;
     wire [2*Pairs-1:0][N-1:0] fields;
     wire [2*Pairs-1:0] crossed;
@@ -98,16 +101,7 @@ module bfx_sparq_mvau #(
             assign crossed[s] = 1'b0;
         end
     end
-    assign {valid[0], first[0], last[0]} = {word_valid, word_first, word_last};
-    always_ff @(posedge clk) begin
-        if (!rst_n) begin
-            {valid[Depth:1], first[Depth:1], last[Depth:1]} <= '0;
-        end else if (en) begin
-            valid[Depth:1] <= valid[Depth-1:0];
-            first[Depth:1] <= first[Depth-1:0];
-            last[Depth:1] <= last[Depth-1:0];
-        end
-    end
+    // With a reset, as the marks.
     if (Early > 0) begin : gen_early
         always_ff @(posedge clk) begin
             if (!rst_n) places[Early:1] <= '0;
@@ -131,29 +125,11 @@ module bfx_sparq_mvau #(
         bfx_adder_tree #(.N(Pairs), .W(B + 9), .MAX((64'd1 << (B + 9)) - 1), .OW(P)) i_tree (
             .clk, .en, .x(sums), .y(sum)
         );
-        wire [P-1:0] total = SF == 1 || first[Depth] ? Start : results[p];
-        always_ff @(posedge clk) if (en && valid[Depth]) results[p] <= total + sum;
+        wire [P-1:0] total = SF == 1 || first ? Start : results[p];
+        always_ff @(posedge clk) if (en && valid) results[p] <= total + sum;
     end
 
-    if (SF == 1) begin : gen_direct
-        wire unused = &{1'b0, last[Depth], first[Depth]};
-        assign out_data = results;
-        assign en = !out_valid || out_ready;
-        always_ff @(posedge clk) begin
-            if (!rst_n) out_valid <= 1'b0;
-            else if (en) out_valid <= valid[Depth];
-        end
-    end else begin : gen_held
-        // A sum is complete; it moves on as soon as the one before has been taken, which at SF > 1 costs no cycle.
-        logic complete;
-        assign en = !(complete && out_valid);
-        always_ff @(posedge clk) begin
-            if (complete && !out_valid) out_data <= results;
-            if (!rst_n) {complete, out_valid} <= '0;
-            else begin
-                if (en) complete <= last[Depth];
-                out_valid <= out_valid ? !out_ready : complete;
-            end
-        end
-    end
+    bfx_sums_out #(.WIDTH(PE * P), .SF(SF)) i_out (
+        .clk, .rst_n, .sums(results), .valid, .last, .en, .out_data, .out_valid, .out_ready
+    );
 endmodule
