@@ -12,7 +12,8 @@ from finn_transforms.cost.estimate import Estimate, estimate
 from finn_transforms.cost.timing import Family
 from finn_transforms.cost.units import NoCostError
 from finn_transforms.hw_graph import HwGraph, HwLayer, MvauParams
-from finn_transforms.rtl.from_layer import NoUnitError, unit_of
+from finn_transforms.rtl.from_layer import unit_of
+from finn_transforms.rtl.node_values import NoUnitError
 
 
 def estimate_graph(

@@ -13,7 +13,8 @@ from qonnx.core.modelwrapper import ModelWrapper
 
 from finn_transforms.hw_graph import HwLayer, read_layer
 from finn_transforms.rtl import RtlUnit
-from finn_transforms.rtl.from_layer import NoUnitError, unit_of
+from finn_transforms.rtl.from_layer import unit_of
+from finn_transforms.rtl.node_values import NoUnitError
 
 
 def constants_of(node: NodeProto, model: ModelWrapper) -> dict[str, NDArray[Any]]:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import onnx_ir as ir
 
 from finn_transforms.hw_graph import HwLayer, MvauParams, SparqMvauParams, read_layer
-from finn_transforms.rtl.from_layer import NoUnitError, unit_of
+from finn_transforms.rtl.from_layer import unit_of
+from finn_transforms.rtl.node_values import NoUnitError
 
 
 def request_luts(model: ir.Model) -> dict[str, str]:

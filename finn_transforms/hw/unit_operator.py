@@ -20,7 +20,7 @@ from finn_transforms.cost import Estimate, dsp_block, estimate
 from finn_transforms.hw.node_unit import constants_of, layer_of_node, unit_of_node
 from finn_transforms.hw.verilog import finn_top
 from finn_transforms.rtl import RtlUnit
-from finn_transforms.rtl.from_layer import NoUnitError
+from finn_transforms.rtl.node_values import NoUnitError
 from finn_transforms.sim import simulate
 
 _LIBRARY = Path(str(files("finn_transforms.rtl").joinpath("sv")))

@@ -15,7 +15,8 @@ from finn_transforms.hw_graph import HwLayer, PoolParams, SwgParams, VvauParams,
 from finn_transforms.network.depths import Depth, depths
 from finn_transforms.network.graph import OUTSIDE, Link, Network, NetworkError, Port
 from finn_transforms.rtl import Duplicate, Fifo, RtlUnit, Stream, WidthConverter
-from finn_transforms.rtl.from_layer import NoUnitError, unit_of
+from finn_transforms.rtl.from_layer import unit_of
+from finn_transforms.rtl.node_values import NoUnitError
 
 UnitMaker = Callable[[HwLayer, ir.Node, str], RtlUnit]
 

@@ -16,7 +16,8 @@ from finn_transforms.cost.dsp import dsp_block
 from finn_transforms.hw_graph import read_hw_graph
 from finn_transforms.loading import InputError, load_model
 from finn_transforms.rtl import RtlUnit
-from finn_transforms.rtl.from_layer import NoUnitError, unit_of
+from finn_transforms.rtl.from_layer import unit_of
+from finn_transforms.rtl.node_values import NoUnitError
 
 ESTIMATED = ("LUT", "BRAM_18K", "URAM", "DSP")
 """Resources of ``estimate_layer_resources.json`` that are compared."""

@@ -13,7 +13,8 @@ from finn_transforms.build import BuildOptions, build
 from finn_transforms.cli import app
 from finn_transforms.hw_graph import HwLayer, MvauParams
 from finn_transforms.rtl import RtlUnit
-from finn_transforms.rtl.from_layer import NoUnitError, unit_of
+from finn_transforms.rtl.from_layer import unit_of
+from finn_transforms.rtl.node_values import NoUnitError
 from tests.support.small_network import save_small_network
 from tests.support.verilog_units import Module
 

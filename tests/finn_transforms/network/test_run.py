@@ -15,8 +15,8 @@ from finn_transforms.network.data import reference
 from finn_transforms.passes import lower_to_hardware
 from finn_transforms.rtl import Duplicate, Fifo, RtlUnit, WidthConverter
 from finn_transforms.rtl.elementwise import Elementwise
-from finn_transforms.rtl.from_layer import NoUnitError
 from finn_transforms.rtl.mvau_lut import MvauLut
+from finn_transforms.rtl.node_values import NoUnitError
 from finn_transforms.sim import SimulationError, Stalls, simulate
 from tests.support.foldable import depthwise_separable
 from tests.support.graphs import GraphBuilder
