@@ -1,4 +1,4 @@
-"""Exact integer arithmetic shared by training and compiler: intervals, accumulator bounds and SPARQ."""
+"""Exact integer arithmetic shared by training and compiler: intervals, accumulator bounds, SPARQ and ShiftQuant."""
 
 from brevitas_ext.arith.accumulator import (
     a2q_l1_budget,
@@ -10,20 +10,25 @@ from brevitas_ext.arith.accumulator import (
     weight_bound,
 )
 from brevitas_ext.arith.interval import IntRange, signed_bits, unsigned_bits
+from brevitas_ext.arith.shift_quant import ShiftQuantized, dequantize, power_of_two_groups, shift_quantize
 from brevitas_ext.arith.sparq import WINDOW_SETS, SparqFormat, bsparq, vsparq
 from brevitas_ext.arith.sparq_extremes import sparq_dot_extremes
 
 __all__ = [
     "WINDOW_SETS",
     "IntRange",
+    "ShiftQuantized",
     "SparqFormat",
     "a2q_l1_budget",
     "a2q_plus_l1_budget",
     "bsparq",
     "datatype_bound",
+    "dequantize",
     "dot_extremes",
     "dot_extremes_over_boxes",
     "integer_array",
+    "power_of_two_groups",
+    "shift_quantize",
     "signed_bits",
     "sparq_dot_extremes",
     "unsigned_bits",

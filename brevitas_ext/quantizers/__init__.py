@@ -1,4 +1,4 @@
-"""Quantizers for Brevitas: accumulator-aware weights, and SPARQ activations."""
+"""Quantizers for Brevitas: accumulator-aware weights, SPARQ and ShiftQuant activations."""
 
 from brevitas_ext.quantizers.a2q import A2QConfig, a2q_integers
 from brevitas_ext.quantizers.closest_integers import closest_integers
@@ -8,6 +8,7 @@ from brevitas_ext.quantizers.injectors import A2QPlusWeightQuant, A2QWeightQuant
 from brevitas_ext.quantizers.penalty import accumulator_penalty
 from brevitas_ext.quantizers.proxy import A2QWeightQuantProxy, UnknownInputFormatError
 from brevitas_ext.quantizers.rows import ChannelRows
+from brevitas_ext.quantizers.shift_tensor import ShiftQuantizedTensor, dequantize_tensor, shift_quantize_tensor
 from brevitas_ext.quantizers.sparq import (
     SPARQ_QUANTIZERS,
     SparqAct2b7opt,
@@ -28,6 +29,7 @@ __all__ = [
     "A2QWeightQuant",
     "A2QWeightQuantProxy",
     "ChannelRows",
+    "ShiftQuantizedTensor",
     "SparqAct2b7opt",
     "SparqAct3b6opt",
     "SparqAct4b2opt",
@@ -41,6 +43,8 @@ __all__ = [
     "a2q_integers",
     "accumulator_penalty",
     "closest_integers",
+    "dequantize_tensor",
     "initialize_from_float",
     "project_on_l1_ball",
+    "shift_quantize_tensor",
 ]
