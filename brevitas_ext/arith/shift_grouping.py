@@ -32,11 +32,11 @@ def optimal_grouping(ranges: ArrayLike, groups: int) -> Grouping:
 
     Groups are runs of the channels sorted by range, and a run's threshold is its largest range, so that the last group
     is chosen best for every possible end of the one before: dynamic programming in ``groups * C**2`` steps.  Meant to
-    judge `power_of_two_grouping` with up to some thousand channels.
+    judge `power_of_two_grouping` on up to some thousand channels.
 
     Args:
         ranges: r_i, shape (C,), finite and not negative.
-        groups: the most groups to use; fewer are returned where fewer do as well.
+        groups: the most groups to use; fewer are returned if there are fewer ranges.
 
     Raises:
         ValueError: a range is negative or not finite, or the number of groups is out of range.
@@ -46,31 +46,26 @@ def optimal_grouping(ranges: ArrayLike, groups: int) -> Grouping:
         array([9., 1.])
     """
     values, groups = _checked(ranges), checked_groups(groups)
-    order = np.argsort(-values, kind="stable")
-    positive = values[order][: np.count_nonzero(values)]
-    count = positive.size
-    inverse = np.concatenate([[0.0], np.cumsum(1 / positive)])
-    # best[i]: least objective of the i largest channels; starts[g][i]: where its last group starts, of g + 1 groups.
+    ascending, counts = np.unique(values[values > 0], return_counts=True)
+    distinct, count = ascending[::-1], ascending.size
+    inverse = np.concatenate([[0.0], np.cumsum(counts[::-1] / distinct)])
+    # cost[j, i] = tau * (sum of 1 / r) of one group with the ranges j..i-1, of which the first is the largest.
+    cost = distinct[:, None] * (inverse[None, :] - inverse[:-1, None])
+    cost[np.arange(count + 1) <= np.arange(count)[:, None]] = np.inf
+    # best[i]: least objective of the i largest ranges; starts[g][i]: where the last of their g + 1 groups starts.
     best = np.concatenate([[0.0], np.full(count, np.inf)])
     starts: list[NDArray[np.int64]] = []
-    for _ in range(groups if count else 0):
-        # cost[j, i] = tau * (sum of 1 / r), the channels j..i-1 being the last group.
-        last = positive[:, None] * (inverse[None, :] - inverse[:-1, None])
-        cost = np.where(np.arange(count + 1) > np.arange(count)[:, None], best[:-1, None] + last, np.inf)
-        starts.append(np.argmin(cost, axis=0))
-        improved = cost.min(axis=0)
-        improved[0] = 0.0
-        if starts[1:] and improved[-1] >= best[-1]:
-            starts.pop()
-            break
-        best = improved
-    ends = [count]
+    for _ in range(min(groups, count)):
+        total = best[:-1, None] + cost
+        starts.append(total.argmin(axis=0))
+        best = total.min(axis=0)
+    boundaries = [count]
     for start in reversed(starts):
-        ends.append(int(start[ends[-1]]))
-    boundaries = np.array(ends[:0:-1], dtype=np.int64)
-    group = np.full(values.size, max(boundaries.size - 1, 0), dtype=np.int64)
-    group[order[:count]] = np.searchsorted(boundaries, np.arange(count), side="right") - 1
-    return _grouping(values, group, positive[boundaries])
+        boundaries.append(int(start[boundaries[-1]]))
+    thresholds = distinct[boundaries[:0:-1]]
+    last = max(thresholds.size - 1, 0)
+    group = np.minimum((values[:, None] <= thresholds[1:]).sum(axis=1, dtype=np.int64), last)
+    return _grouping(values, group, thresholds)
 
 
 def power_of_two_grouping(ranges: ArrayLike, groups: int) -> Grouping:
