@@ -1,4 +1,4 @@
-"""Quantizers for Brevitas, accumulator widths that are a guarantee, SPARQ, and their exact export to QONNX.
+"""Quantizers for Brevitas (A2Q, SPARQ, ShiftQuant), accumulator widths that are a guarantee, exact export to QONNX.
 
 Everything here is loaded on first use, so that importing the package needs neither torch nor Brevitas.
 """
@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from brevitas_ext.quantizers import (
         A2QPlusWeightQuant,
         A2QWeightQuant,
+        ShiftQuantAct,
+        ShiftQuantUintAct,
         SparqAct2b7opt,
         SparqAct3b6opt,
         SparqAct4b2opt,
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
         SparqAct6b3opt,
         SparqAct7b2opt,
         accumulator_penalty,
+        freeze_shift_ranges,
         initialize_from_float,
     )
 
@@ -32,6 +35,8 @@ __all__ = [
     "A2QPlusWeightQuant",
     "A2QWeightQuant",
     "AccumulatorReport",
+    "ShiftQuantAct",
+    "ShiftQuantUintAct",
     "SparqAct2b7opt",
     "SparqAct3b6opt",
     "SparqAct4b2opt",
@@ -43,6 +48,7 @@ __all__ = [
     "__version__",
     "accumulator_penalty",
     "export_qonnx",
+    "freeze_shift_ranges",
     "initialize_from_float",
     "sparq_ptq",
     "trace_layers",
@@ -53,6 +59,8 @@ _MODULE_OF = {
     "A2QPlusWeightQuant": "brevitas_ext.quantizers",
     "A2QWeightQuant": "brevitas_ext.quantizers",
     "AccumulatorReport": "brevitas_ext.accumulators",
+    "ShiftQuantAct": "brevitas_ext.quantizers",
+    "ShiftQuantUintAct": "brevitas_ext.quantizers",
     "SparqAct2b7opt": "brevitas_ext.quantizers",
     "SparqAct3b6opt": "brevitas_ext.quantizers",
     "SparqAct4b2opt": "brevitas_ext.quantizers",
@@ -63,6 +71,7 @@ _MODULE_OF = {
     "SparqAct7b2opt": "brevitas_ext.quantizers",
     "accumulator_penalty": "brevitas_ext.quantizers",
     "export_qonnx": "brevitas_ext.export",
+    "freeze_shift_ranges": "brevitas_ext.quantizers",
     "initialize_from_float": "brevitas_ext.quantizers",
     "sparq_ptq": "brevitas_ext.ptq",
     "trace_layers": "brevitas_ext.accumulators",

@@ -9,7 +9,8 @@ from brevitas.quant import Uint8ActPerTensorFloat
 from torch import nn
 
 from brevitas_ext.arith.sparq import WINDOW_SETS
-from brevitas_ext.quantizers.sparq_quant import SparqActQuantProxy, SparqIntQuant, pairing_axis
+from brevitas_ext.quantizers.layers import channels_axis
+from brevitas_ext.quantizers.sparq_quant import SparqActQuantProxy, SparqIntQuant
 
 
 class SparqAct4b5opt(Uint8ActPerTensorFloat):
@@ -43,7 +44,7 @@ class SparqAct4b5opt(Uint8ActPerTensorFloat):
     @value  # type: ignore[untyped-decorator]
     def axis(module: nn.Module | None = None) -> int:  # noqa: N805 - resolved by name, there is no self
         """The channels."""
-        return pairing_axis(module)
+        return channels_axis(module)
 
     @value  # type: ignore[untyped-decorator]
     def odd_tail(module: nn.Module | None = None) -> bool:  # noqa: N805

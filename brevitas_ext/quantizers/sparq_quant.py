@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from brevitas import config as brevitas_config
 from brevitas.core.quant import IntQuant
 from brevitas.function.ops_ste import round_ste
 from brevitas.proxy import ActQuantProxyFromInjector
@@ -12,6 +11,7 @@ from brevitas.quant_tensor import IntQuantTensor, QuantTensor
 from torch import Tensor, nn
 
 from brevitas_ext.arith.sparq import ACTIVATION_BITS, Overflow, SparqFormat
+from brevitas_ext.quantizers.eager import refuse_jit
 from brevitas_ext.quantizers.sparq_pairs import SparqIntegers
 
 _OWN_OPTIONS = ("bits", "shifts", "rounding", "overflow", "pairs", "axis")
@@ -126,11 +126,7 @@ class SparqActQuantProxy(ActQuantProxyFromInjector):
 def _refuse_misuse(layer: nn.Module, injector: Any) -> None:
     """Raise if an injector asks for what SPARQ is not, or a layer has nothing to pair."""
     where = f"SPARQ in {type(layer).__name__}"
-    if brevitas_config.JIT_ENABLED:
-        raise RuntimeError(
-            f"{where}: expected eager quantizers, found BREVITAS_JIT=1, under which Brevitas compiles them to "
-            "TorchScript, which has no straight-through functions of ours; unset BREVITAS_JIT"
-        )
+    refuse_jit(where)
     fixed = {"signed": False, "narrow_range": False, "bit_width": ACTIVATION_BITS}
     for name, expected in fixed.items():
         found = getattr(injector, name)
@@ -152,12 +148,3 @@ def _refuse_misuse(layer: nn.Module, injector: Any) -> None:
             f"{where}: expected an even number of channels per group, found {channels // groups}: pairs would cross "
             "kernel positions; pad the channels with zeros, set pairs=False, or leave this layer at 8 bits"
         )
-
-
-def pairing_axis(module: nn.Module | None) -> int:
-    """Return the channels' axis of what a layer reads, without or with a batch dimension where it takes both."""
-    if isinstance(module, nn.Linear):
-        return -1
-    if isinstance(module, nn.modules.conv._ConvNd):
-        return -1 - len(module.kernel_size)
-    return 1
