@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from brevitas_ext.accumulators import AccumulatorReport, trace_layers
     from brevitas_ext.export import export_qonnx, verify_export
+    from brevitas_ext.nn import ShiftQuantConv1d, ShiftQuantConv2d, ShiftQuantLinear, convert_to_shiftquant
     from brevitas_ext.ptq import sparq_ptq
     from brevitas_ext.quantizers import (
         A2QPlusWeightQuant,
@@ -36,6 +37,9 @@ __all__ = [
     "A2QWeightQuant",
     "AccumulatorReport",
     "ShiftQuantAct",
+    "ShiftQuantConv1d",
+    "ShiftQuantConv2d",
+    "ShiftQuantLinear",
     "ShiftQuantUintAct",
     "SparqAct2b7opt",
     "SparqAct3b6opt",
@@ -47,6 +51,7 @@ __all__ = [
     "SparqAct7b2opt",
     "__version__",
     "accumulator_penalty",
+    "convert_to_shiftquant",
     "export_qonnx",
     "freeze_shift_ranges",
     "initialize_from_float",
@@ -61,6 +66,9 @@ _MODULE_OF = {
     "AccumulatorReport": "brevitas_ext.accumulators",
     "ShiftQuantAct": "brevitas_ext.quantizers",
     "ShiftQuantUintAct": "brevitas_ext.quantizers",
+    "ShiftQuantConv1d": "brevitas_ext.nn",
+    "ShiftQuantConv2d": "brevitas_ext.nn",
+    "ShiftQuantLinear": "brevitas_ext.nn",
     "SparqAct2b7opt": "brevitas_ext.quantizers",
     "SparqAct3b6opt": "brevitas_ext.quantizers",
     "SparqAct4b2opt": "brevitas_ext.quantizers",
@@ -70,6 +78,7 @@ _MODULE_OF = {
     "SparqAct6b3opt": "brevitas_ext.quantizers",
     "SparqAct7b2opt": "brevitas_ext.quantizers",
     "accumulator_penalty": "brevitas_ext.quantizers",
+    "convert_to_shiftquant": "brevitas_ext.nn",
     "export_qonnx": "brevitas_ext.export",
     "freeze_shift_ranges": "brevitas_ext.quantizers",
     "initialize_from_float": "brevitas_ext.quantizers",
