@@ -231,13 +231,16 @@ def build(
     return result
 
 
-def lower(model: ir.Model, *, bound: Bound | None = "exact", overflow: Overflow = "any_order") -> LoweringResult:
+def lower(
+    model: ir.Model, *, bound: Bound | None = "exact", overflow: Overflow = "any_order", shifts: bool = False
+) -> LoweringResult:
     """Run `lower_to_hardware` in place, then drop what nothing reads any more and declare the hardware's domain.
 
     Args:
         model: an exported model.
         bound: see `BuildOptions`.
         overflow: see `BuildOptions`.
+        shifts: let units shift products where their weights are narrower then, see `InferShiftMVAU`.
 
     Raises:
         InputError: the model is for a batch of several samples.
@@ -245,7 +248,7 @@ def lower(model: ir.Model, *, bound: Bound | None = "exact", overflow: Overflow 
         ContractViolationError: see `build`.
     """
     _require_one_sample(model)
-    lowered = lower_to_hardware(model, bound=bound, overflow=overflow)
+    lowered = lower_to_hardware(model, bound=bound, overflow=overflow, shifts=shifts)
     # Exporters list weights among the inputs; FINN takes every input for a stream.
     RemoveInitializersFromInputsPass()(lowered.model)
     RemoveUnusedNodesPass()(lowered.model)

@@ -22,7 +22,7 @@ from finn_transforms.analysis.weights import counts_matches
 Overflow: TypeAlias = Literal["any_order", "wrap"]
 Kind: TypeAlias = Literal["dot", "matches", "pool", "elementwise"]
 
-UNITS = frozenset({"MVAU", "SparqMVAU", "VVAU"})
+UNITS = frozenset({"MVAU", "ShiftMVAU", "SparqMVAU", "VVAU"})
 ELEMENTWISE = frozenset({"ElementwiseAdd", "ElementwiseMul", "ElementwiseSub"})
 _ADDING_POOLS = {"AccPool", "AvgPool", "QuantAvgPool"}
 

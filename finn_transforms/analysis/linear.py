@@ -18,10 +18,11 @@ from finn_transforms.analysis.products import Products
 from finn_transforms.analysis.sparq_stream import sparq_values
 from finn_transforms.analysis.taps import Axis, Pattern, window_patterns
 from finn_transforms.analysis.weights import can_change, counts_matches, weight_rows
+from finn_transforms.ops.shift import UNIT as SHIFT_UNIT
 from finn_transforms.ops.sparq import UNIT as SPARQ_UNIT
 from finn_transforms.ops.sparq import sparq_format
 
-_UNITS = {"MVAU", "SparqMVAU", "VVAU"}
+_UNITS = {"MVAU", "ShiftMVAU", "SparqMVAU", "VVAU"}
 _BIT = IntRange(0, 1)
 
 
@@ -75,9 +76,9 @@ def products_of(node: ir.Node, box: Box, data: Box | None = None) -> Products | 
     """Return the sums that a linear node computes, or None where its weights are not integers.
 
     Args:
-        node: a ``Conv``, ``ConvTranspose``, ``MatMul``, ``MVAU``, ``SparqMVAU`` or ``VVAU`` without a bias.  Weights
-            of a hardware layer that are not in the graph, or that can change at run time, count with the range of
-            their data type.
+        node: a ``Conv``, ``ConvTranspose``, ``MatMul``, ``MVAU``, ``ShiftMVAU``, ``SparqMVAU`` or ``VVAU`` without a
+            bias.  Weights of a hardware layer that are not in the graph, or that can change at run time, count with the
+            range of their data type; a unit that shifts products has none such.
         box: its input; the padding that a ``Conv`` does itself is taken into account here.
         data: for a hardware layer behind an input generator, the image (1, H, W, C) before it was padded.
     """
@@ -203,7 +204,8 @@ def _unit(node: ir.Node, rows: NDArray[Any] | None, box: Box, data: Box | None) 
     if counts_matches(node):
         return _matches(node, rows, inputs, channels, k)
     if rows is None or can_change(node):
-        return _any_weights(node, inputs, patterns, channels, k)
+        shifts = layer_type(node) == SHIFT_UNIT
+        return None if shifts else _any_weights(node, inputs, patterns, channels, k)
     return Products(rows, inputs, patterns)
 
 

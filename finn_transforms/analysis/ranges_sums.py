@@ -138,6 +138,7 @@ SUMS: dict[str, Rule] = {
     "MatMul": linear,
     "Pool": pool,
     "ReduceSum": reduce_sum,
+    "ShiftMVAU": linear,
     "SparqMVAU": linear,
     "VVAU": linear,
 }

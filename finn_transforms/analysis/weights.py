@@ -10,8 +10,10 @@ from numpy.typing import NDArray
 
 from finn_transforms.analysis.attributes import attributes_of
 from finn_transforms.analysis.constants import constant
-from finn_transforms.analysis.datatypes import integer_datatype
+from finn_transforms.analysis.datatypes import integer_datatype, named
 from finn_transforms.analysis.matching import is_hardware, layer_type
+from finn_transforms.ops.shift import UNIT as SHIFT_UNIT
+from finn_transforms.ops.shift import folded_weights, shifts_of
 
 _WRITTEN_FROM_OUTSIDE = {"external", "external_mem", "dynamic"}
 
@@ -21,6 +23,7 @@ _DIMENSIONS = {
     "ConvTranspose": {3, 4, 5},
     "MatMul": {2},
     "MVAU": {2},
+    "ShiftMVAU": {2},
     "SparqMVAU": {2},
     "VVAU": {4},
 }
@@ -29,9 +32,9 @@ _DIMENSIONS = {
 def weight_rows(node: ir.Node) -> NDArray[np.int64] | None:
     """Return the constant integer weights of a linear node as (C, K), or None where it has none.
 
-    Linear nodes are ``Conv``, ``ConvTranspose``, ``MatMul``, ``MVAU``, ``SparqMVAU`` and ``VVAU``.  A grouped
-    convolution gives rows of K = (C / groups) * KH * KW, the products of one output.  The bits of a unit that counts
-    matches are given as the -1 and 1 they stand for.
+    Linear nodes are ``Conv``, ``ConvTranspose``, ``MatMul``, ``MVAU``, ``ShiftMVAU``, ``SparqMVAU`` and ``VVAU``.  A
+    grouped convolution gives rows of K = (C / groups) * KH * KW, the products of one output.  The bits of a unit that
+    counts matches are given as the -1 and 1 they stand for, the weights of one that shifts products as shifted.
     """
     if layer_type(node) not in _DIMENSIONS or len(node.inputs) < 2:
         return None
@@ -43,8 +46,17 @@ def weight_rows(node: ir.Node) -> NDArray[np.int64] | None:
         return None
     if layer_type(node) == "ConvTranspose":
         return _transposed_rows(weights, attributes_of(node).get("group", 1))
+    if layer_type(node) == SHIFT_UNIT:
+        weights = folded_weights(attributes_of(node), weights.astype(np.int64))
     rows = rows_of(weights, convolution=layer_type(node) in {"Conv", "VVAU"})
     return 2 * rows - 1 if is_hardware(node) and attributes_of(node).get("binaryXnorMode", 0) else rows
+
+
+def weight_bits(node: ir.Node) -> int:
+    """Return the declared width M of a hardware layer's weights, as shifted by a unit that shifts products."""
+    attributes = attributes_of(node)
+    bits: int = named(attributes["weightDataType"]).bitwidth()
+    return bits + max(shifts_of(attributes)) if layer_type(node) == SHIFT_UNIT else bits
 
 
 def can_change(node: ir.Node) -> bool:

@@ -22,7 +22,7 @@ from finn_transforms.certify.sums import Unit, read_unit
 from finn_transforms.certify.wires import cut_values
 
 _VERSION = 1
-_UNITS = ("MVAU", "SparqMVAU", "VVAU")
+_UNITS = ("MVAU", "ShiftMVAU", "SparqMVAU", "VVAU")
 _AVERAGES = ("AvgPool", "QuantAvgPool")
 _OVERFLOW_KEY = "finn_transforms.overflow"
 _ELEMENTWISE = ("ElementwiseAdd", "ElementwiseMul", "ElementwiseSub")

@@ -18,7 +18,7 @@ from finn_transforms.certify.sparq import read_sparq_unit
 from finn_transforms.certify.sums import Unit, read_unit
 
 _KEY = "brevitas_ext.accumulator_contract"
-_UNITS = ("MVAU", "SparqMVAU", "VVAU")
+_UNITS = ("MVAU", "ShiftMVAU", "SparqMVAU", "VVAU")
 
 
 def contract_hash(graph: Graph) -> str | None:

@@ -258,6 +258,7 @@ _RULES: dict[str, Callable[[Graph, Layer, Spans], Span | list[Span] | None]] = {
     "Identity": _keep,
     "IntQuant": _quantizer,
     "MVAU": _unit,
+    "ShiftMVAU": _unit,
     "SparqMVAU": _sparq_unit,
     "MaxPool": _mix_image,
     "Pool": _pool,

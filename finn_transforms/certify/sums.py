@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 from finn_transforms.certify.graph import Graph, Layer, type_range, whole
 
 Ints = NDArray[Any]
+_SHIFTING = "ShiftMVAU"
+_WIDEST = 63
 _OUTSIDE = ("external", "external_mem", "dynamic")
 
 
@@ -105,7 +107,11 @@ class Unit:
 
 
 def read_unit(graph: Graph, layer: Layer, spans: dict[str, Span]) -> Unit | None:
-    """Return what an ``MVAU`` or ``VVAU`` adds up; None where its inputs or weights are no integers."""
+    """Return what an ``MVAU``, ``ShiftMVAU`` or ``VVAU`` adds up; None where its inputs or weights are no integers.
+
+    Raises:
+        ValueError: a ``ShiftMVAU`` has not one exponent per input, or weights that are not kept inside, or counts bits.
+    """
     attributes = layer.attributes
     weight_type = type_range(attributes.get("weightDataType", ""))
     span = spans.get(layer.inputs[0])
@@ -129,7 +135,12 @@ def read_unit(graph: Graph, layer: Layer, spans: dict[str, Span]) -> Unit | None
         masks = [np.ones(k, dtype=bool)]
     low, high = _per_input(graph, layer, span, k)
     channels = attributes["Channels"] if depthwise else attributes["MH"]
-    return Unit(_weights(graph, layer), weight_type, counts, low, high, masks, span.derived, channels)
+    weights = _weights(graph, layer)
+    if layer.kind == _SHIFTING:
+        if weights is None or counts:
+            raise ValueError(f"{layer.name}: expected products with weights that are kept inside")
+        weights = _shifted(layer, weights)
+    return Unit(weights, weight_type, counts, low, high, masks, span.derived, channels)
 
 
 def _weights(graph: Graph, layer: Layer) -> Ints | None:
@@ -139,6 +150,17 @@ def _weights(graph: Graph, layer: Layer) -> Ints | None:
         return None
     rows = whole(stored.reshape(len(stored), -1) if layer.kind == "VVAU" else stored.T)
     return 2 * rows - 1 if layer.attributes.get("binaryXnorMode", 0) else rows
+
+
+def _shifted(layer: Layer, rows: Ints) -> Ints:
+    """Return weights (C, K), each of input k times two to the power of its exponent."""
+    exponents = [int(exponent) for exponent in layer.attributes["shifts"]]
+    if len(exponents) != rows.shape[1] or any(not 0 <= exponent < _WIDEST for exponent in exponents):
+        raise ValueError(f"{layer.name}: expected {rows.shape[1]} exponents below {_WIDEST}, found {exponents}")
+    shifted: Ints = rows.astype(object) * np.array([2**exponent for exponent in exponents], dtype=object)
+    if np.any(abs(shifted) >= 2**_WIDEST):
+        raise ValueError(f"{layer.name}: expected shifted weights of at most {_WIDEST} bits")
+    return shifted.astype(np.int64)
 
 
 def _per_input(graph: Graph, layer: Layer, span: Span, k: int) -> tuple[Ints, Ints]:

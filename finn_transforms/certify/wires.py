@@ -9,7 +9,7 @@ from finn_transforms.certify.spans import Spans
 
 _INPUTS = {"InputDataType": 0, "inputDataType": 0, "lhs_dtype": 0, "rhs_dtype": 1}
 _OUTPUTS = ("OutputDataType", "out_dtype", "outputDataType")
-_UNITS = ("MVAU", "SparqMVAU", "VVAU")
+_UNITS = ("MVAU", "ShiftMVAU", "SparqMVAU", "VVAU")
 _STORING = (*_UNITS, "Thresholding")
 
 

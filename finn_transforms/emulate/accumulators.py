@@ -19,7 +19,7 @@ Overflow: TypeAlias = Literal["error", "wrap"]
 """What happens to a sum that does not fit: it raises, or keeps its lowest bits, as two's complement hardware does."""
 
 # Sums of products; FINN declares their accumulator apart from their output, which may be thresholded.
-_DOT_PRODUCTS = {"MVAU", "SparqMVAU", "VVAU"}
+_DOT_PRODUCTS = {"MVAU", "ShiftMVAU", "SparqMVAU", "VVAU"}
 _OTHER_SUMS = {"AddStreams", "ChannelwiseOp", "GlobalAccPool", "Pool"}
 _OUTPUT_TYPES = ("out_dtype", "outputDataType", "OutputDataType")
 

@@ -20,7 +20,7 @@ from finn_transforms.ops import evaluate, evaluate_outputs
 Array = NDArray[Any]
 
 # Layers that may compare their sums with thresholds themselves: inputs are data, weights, thresholds.
-_WITH_THRESHOLDS = {"MVAU", "VVAU"}
+_WITH_THRESHOLDS = {"MVAU", "ShiftMVAU", "VVAU"}
 _DATA_AND_WEIGHTS = 2
 
 

@@ -14,6 +14,8 @@ from brevitas_ext.arith.sparq import CODES
 from finn_transforms.analysis.datatypes import integer_datatype
 from finn_transforms.analysis.matching import is_hardware, layer_type
 from finn_transforms.ops import evaluate_outputs
+from finn_transforms.ops.shift import UNIT as SHIFT_UNIT
+from finn_transforms.ops.shift import shifts_of
 from finn_transforms.ops.sparq import UNIT as SPARQ_UNIT
 
 Array = NDArray[Any]
@@ -29,6 +31,7 @@ _WEIGHT_SUMS: dict[str, tuple[int, ...]] = {
     "Conv": (1, 2, 3),
     "ConvTranspose": (0, 2, 3),
     "MVAU": (0,),
+    "ShiftMVAU": (0,),
     "SparqMVAU": (0,),
     "VVAU": (1, 2, 3),
 }
@@ -53,7 +56,7 @@ def evaluate_exactly(node: ir.Node, attributes: Mapping[str, Any], operands: Seq
         One array per output: float64, or int64 and dtype object for integers that float64 does not hold.
     """
     if _is_integer(node):
-        kind = _format(node, operands)
+        kind = _format(node, attributes, operands)
         operands = [_cast(operand, kind) for operand in operands]
     else:
         operands = [_cast(operand, np.float64) if _is_wide(operand) else operand for operand in operands]
@@ -84,7 +87,7 @@ def _is_integer(node: ir.Node) -> bool:
     return len(node.inputs) > 0 and all(integer_datatype(value) is not None for value in values)
 
 
-def _format(node: ir.Node, operands: Sequence[Array | None]) -> type[Any]:
+def _format(node: ir.Node, attributes: Mapping[str, Any], operands: Sequence[Array | None]) -> type[Any]:
     name = layer_type(node)
     arrays = [operand for operand in operands if operand is not None and operand.dtype.kind in "fiO"]
     if any(array.dtype.kind == "f" and not np.isfinite(array).all() for array in arrays):
@@ -93,6 +96,9 @@ def _format(node: ir.Node, operands: Sequence[Array | None]) -> type[Any]:
     if name == SPARQ_UNIT:
         # A word may be worth more than itself.
         sizes[0] = max(sizes[0], CODES - 1)
+    if name == SHIFT_UNIT:
+        # The largest shift stands for all of them.
+        sizes[:2] = [size << max(shifts_of(attributes), default=0) for size in sizes[:2]]
     if name == "MatMul" or name in _WEIGHT_SUMS:
         return exact_format(max(*sizes, sizes[0] * _weight_sum(name, arrays[1])), narrowest=np.float32)
     if name in _ADDS_MANY:

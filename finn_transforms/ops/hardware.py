@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 from qonnx.core.datatype import resolve_datatype
 
 from finn_transforms.ops.convolution import Window, im2col, pad_nhwc
+from finn_transforms.ops.shift import UNIT as SHIFT_UNIT
+from finn_transforms.ops.shift import folded_weights
 from finn_transforms.ops.sparq import SPARQ_LAYERS
 
 Array = NDArray[Any]
@@ -59,6 +61,17 @@ def mvau(attributes: Attributes, x: Array, weights: Array, thresholds: Array | N
     if attributes.get("binaryXnorMode", 0) or counts_equal_bits(attributes):
         accumulated = (accumulated + attributes["MW"]) // 2
     return accumulated if thresholds is None else thresholding(attributes, accumulated, thresholds)
+
+
+def shift_mvau(attributes: Attributes, x: Array, weights: Array, thresholds: Array | None = None) -> Array:
+    """Return ``ShiftMVAU``: an `mvau` whose products of input k are shifted left by ``shifts[k]``.
+
+    Raises:
+        ValueError: there is not one shift per input, or inputs and weights are signs, which are not shifted.
+    """
+    if attributes.get("binaryXnorMode", 0) or counts_equal_bits(attributes):
+        raise ValueError(f"{SHIFT_UNIT}: expected products, found inputs and weights whose equal bits are counted")
+    return mvau(attributes, x, folded_weights(attributes, weights), thresholds)
 
 
 def vvau(attributes: Attributes, x: Array, weights: Array, thresholds: Array | None = None) -> Array:
@@ -149,6 +162,7 @@ HARDWARE_SPLITS: dict[str, Callable[..., tuple[Array, ...]]] = {
 
 HARDWARE: dict[str, Callable[..., Array]] = {
     **SPARQ_LAYERS,
+    SHIFT_UNIT: shift_mvau,
     "ConvolutionInputGenerator": convolution_input_generator,
     "ElementwiseAdd": lambda _, a, b: a + b,
     "ElementwiseMul": lambda _, a, b: a * b,

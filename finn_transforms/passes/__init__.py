@@ -5,6 +5,7 @@ from finn_transforms.passes.cancel_transposes import CancelTransposes
 from finn_transforms.passes.check_accumulator_contract import BrokenContractError, CheckAccumulatorContract
 from finn_transforms.passes.drop_unused_bits import DropUnusedBits
 from finn_transforms.passes.extract_integers import ExtractIntegers
+from finn_transforms.passes.fold_shifts import FoldShifts
 from finn_transforms.passes.infer_concat import InferConcat
 from finn_transforms.passes.infer_deconv import InferDeconv
 from finn_transforms.passes.infer_elementwise import InferElementwise
@@ -13,6 +14,7 @@ from finn_transforms.passes.infer_mvau import InferMVAU
 from finn_transforms.passes.infer_padding import InferPadding
 from finn_transforms.passes.infer_pool import InferPool
 from finn_transforms.passes.infer_shapes import InferShapes
+from finn_transforms.passes.infer_shift_mvau import InferShiftMVAU
 from finn_transforms.passes.infer_sparq_mvau import InferSparqMVAU
 from finn_transforms.passes.infer_split import InferSplit
 from finn_transforms.passes.infer_sum_pool import InferSumPool
@@ -33,6 +35,7 @@ __all__ = [
     "CheckAccumulatorContract",
     "DropUnusedBits",
     "ExtractIntegers",
+    "FoldShifts",
     "InferConcat",
     "InferDeconv",
     "InferElementwise",
@@ -41,6 +44,7 @@ __all__ = [
     "InferPadding",
     "InferPool",
     "InferShapes",
+    "InferShiftMVAU",
     "InferSparqMVAU",
     "InferSplit",
     "InferSumPool",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Final
 
 import numpy as np
@@ -194,6 +195,15 @@ def _insert_unit(
         for activation in activations:
             _count_instead(activation, length)
         retype(result, IntRange(0, length), unit_type)
+
+
+def turn_unit(node: ir.Node, op_type: str, attributes: Mapping[str, Any], weights: ir.Value) -> None:
+    """Let a hardware unit be of another kind, with other weights; its name, its input and its output stay."""
+    node.op_type = op_type
+    node.replace_input_with(1, weights)
+    node.attributes.clear()
+    for attribute in ir.convenience.convert_attributes(attributes):
+        node.attributes[attribute.name] = attribute
 
 
 def _thresholdings_behind(value: ir.Value) -> list[ir.Node] | None:

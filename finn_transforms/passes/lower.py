@@ -21,6 +21,7 @@ from finn_transforms.passes.infer_mvau import InferMVAU
 from finn_transforms.passes.infer_padding import InferPadding
 from finn_transforms.passes.infer_pool import InferPool
 from finn_transforms.passes.infer_shapes import InferShapes
+from finn_transforms.passes.infer_shift_mvau import InferShiftMVAU
 from finn_transforms.passes.infer_sparq_mvau import InferSparqMVAU
 from finn_transforms.passes.infer_split import InferSplit
 from finn_transforms.passes.infer_sum_pool import InferSumPool
@@ -49,12 +50,15 @@ class LoweringResult:
     refusals: list[Refusal] = field(default_factory=list)
 
 
-def hardware_passes(*, bound: Bound | None = "exact", overflow: Overflow = "any_order") -> list[HardwarePass]:
+def hardware_passes(
+    *, bound: Bound | None = "exact", overflow: Overflow = "any_order", shifts: bool = True
+) -> list[HardwarePass]:
     """Return the passes from an exported file to hardware layers, in order.
 
     Args:
         bound: see `MinimizeAccumulators`; None leaves FINN's default of 32 bits.
         overflow: see `MinimizeAccumulators`.
+        shifts: include `InferShiftMVAU`; without it there are FINN's own matrix-vector units only.
     """
     return [
         Tidy(),
@@ -79,12 +83,13 @@ def hardware_passes(*, bound: Bound | None = "exact", overflow: Overflow = "any_
         CancelTransposes(),
         InsertDuplicateStreams(),
         *([] if bound is None else [MinimizeAccumulators(bound, overflow=overflow)]),
+        *([InferShiftMVAU()] if shifts else []),
         CheckAccumulatorContract(),
     ]
 
 
 def lower_to_hardware(
-    model: ir.Model, *, bound: Bound | None = "exact", overflow: Overflow = "any_order"
+    model: ir.Model, *, bound: Bound | None = "exact", overflow: Overflow = "any_order", shifts: bool = True
 ) -> LoweringResult:
     """Convert a QONNX model in place to FINN's hardware layers, minimize its accumulators and prove its contract.
 
@@ -92,12 +97,13 @@ def lower_to_hardware(
         model: an exported model of batch size 1, or whose batch is the only unknown dimension.
         bound: see `MinimizeAccumulators`; None leaves FINN's default of 32 bits.
         overflow: see `MinimizeAccumulators`.
+        shifts: see `hardware_passes`.
 
     Raises:
         BrokenContractError: see `CheckAccumulatorContract`.
     """
     result = LoweringResult(model)
-    for each in hardware_passes(bound=bound, overflow=overflow):
+    for each in hardware_passes(bound=bound, overflow=overflow, shifts=shifts):
         outcome = each(model)
         if isinstance(outcome, HardwarePassResult):
             result.rewrites.extend(outcome.rewrites)

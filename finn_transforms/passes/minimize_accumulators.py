@@ -25,7 +25,7 @@ from finn_transforms.analysis.box import Box
 from finn_transforms.analysis.datatypes import integer_datatype, named, range_of, readable, smallest_datatype
 from finn_transforms.analysis.matching import NoMatchError, is_hardware, layer_type, nodes_of
 from finn_transforms.analysis.ranges import integer_ranges
-from finn_transforms.analysis.weights import can_change, has_thresholds, weight_rows
+from finn_transforms.analysis.weights import can_change, has_thresholds, weight_bits, weight_rows
 from finn_transforms.passes._base import HardwarePass, HardwarePassResult
 from finn_transforms.passes._retype import derived_type, fit, refuse_fixed_readers, retype, set_integer, set_type
 
@@ -147,8 +147,8 @@ class MinimizeAccumulators(HardwarePass):
         rows = None if can_change(node) else weight_rows(node)
         if self.bound == "datatype" or rows is None:
             # The bound is stated for signed weights; unsigned ones are as large as signed ones of one bit more.
-            weight_bits = weights.bitwidth() + (not weights.signed())
-            return datatype_bound(k, weight_bits, inputs.bitwidth(), input_signed=inputs.signed())
+            bits = weight_bits(node) + (not weights.signed())
+            return datatype_bound(k, bits, inputs.bitwidth(), input_signed=inputs.signed())
         l1_norm = int(np.abs(rows).sum(axis=1).max())
         return weight_bound(l1_norm, inputs.bitwidth(), input_signed=inputs.signed())
 

@@ -19,7 +19,7 @@ from finn_transforms.analysis.box import Box
 from finn_transforms.analysis.datatypes import named, smallest_datatype
 from finn_transforms.analysis.matching import FINN_ACCUMULATOR, NoMatchError, is_hardware, layer_type
 from finn_transforms.analysis.ranges import integer_ranges
-from finn_transforms.analysis.weights import weight_rows
+from finn_transforms.analysis.weights import weight_bits, weight_rows
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,7 +40,7 @@ class AccumulatorRow:
         lowest: The smallest of these sums.
         highest: The largest of them.
         weight_bound: Width by A2Q Eq. 12, from the largest l1 norm of a channel.
-        datatype_bound: Width by A2Q Eq. 8, from K, M and N.
+        datatype_bound: Width by A2Q Eq. 8, from K, M and N; M with the largest shift where products are shifted.
         contract_bits: Width P that training promised, proved on this graph.
         contract_bound: Bound it was trained under, ``a2q`` or ``a2q+``.
         finn_width: Width that FINN gives it on its own, where FINN was asked.
@@ -104,7 +104,7 @@ def _row(node: ir.Node, ranges: dict[ir.Value, Box], finn_widths: Mapping[str, i
         lowest=None if reached is None else reached.low,
         highest=None if reached is None else reached.high,
         weight_bound=_weight_bound(weight_rows(node), *bits),
-        datatype_bound=datatype_bound(k, int(weights.bitwidth()), bits[0], input_signed=bits[1]),
+        datatype_bound=datatype_bound(k, weight_bits(node), bits[0], input_signed=bits[1]),
         contract_bits=promise.get("accumulator_bits"),
         contract_bound=promise.get("bound"),
         finn_width=finn_widths.get(node.name or ""),

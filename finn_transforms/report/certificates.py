@@ -57,7 +57,8 @@ def certificates(model: ir.Model) -> dict[str, Any]:
     - ``inputs``: ``low`` and ``high`` of each input before padding; of a vector-vector unit per channel; of a pool
       one per channel or for all; of an element-wise layer one per operand and channel; of a difference of two counts
       of one value those of the value, per channel or for all;
-    - ``weights``: SHA-256 of the integers and their layout, None where there are none or they can change;
+    - ``weights``: SHA-256 of the integers, shifted where a unit shifts products, and their layout; None where there
+      are none or they can change;
     - ``lowest`` and ``highest``: the extremes with witnesses, see `unit_witness`;
     - ``minimal``: whether no narrower type would do; ``shown_by``: the witness that overflows one bit less;
       ``reason``: why it is wider on purpose.

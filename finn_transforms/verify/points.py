@@ -122,7 +122,9 @@ def _has_its_sign_made(node: ir.Node) -> bool:
 
 def _has_thresholds(node: ir.Node) -> bool:
     name = layer_type(node)
-    return name == "Thresholding" or (name in {"MVAU", "VVAU"} and not attributes_of(node).get("noActivation", 0))
+    return name == "Thresholding" or (
+        name in {"MVAU", "ShiftMVAU", "VVAU"} and not attributes_of(node).get("noActivation", 0)
+    )
 
 
 def align(model: list[Point], reference: list[Point]) -> tuple[list[tuple[Point, Point]], list[str]]:

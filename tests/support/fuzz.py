@@ -17,7 +17,7 @@ from finn_transforms.analysis.datatypes import named
 from finn_transforms.build import lower
 from finn_transforms.certify import certify
 from finn_transforms.emulate import emulate
-from finn_transforms.passes import lower_to_hardware
+from finn_transforms.passes import FoldShifts, lower_to_hardware
 from finn_transforms.passes._base import HardwarePassResult
 from finn_transforms.passes.lower import hardware_passes
 from finn_transforms.report import certificates
@@ -85,6 +85,8 @@ def check_finn(spec: Graph) -> int:
     """
     model = random_graph(spec)
     lower_to_hardware(model)
+    # FINN has no unit that shifts.
+    FoldShifts()(model)
     with warnings.catch_warnings():
         warnings.filterwarnings("error", message=".*can't be represented")
         return sum(assert_finn_agrees(model, image[None]) for image in inputs_of(spec, 2))
@@ -97,16 +99,16 @@ def outputs_of(model: ir.Model, x: NDArray[Any]) -> dict[str, NDArray[Any]]:
 
 def check_certificates(model: ir.Model, overflow: Overflow) -> int:
     """Lower a network and replay its certificates and witnesses; return the number of accumulators."""
-    model = lower(model, overflow=overflow).model
+    model = lower(model, overflow=overflow, shifts=True).model
     document = json.loads(json.dumps(certificates(model)))
     verdicts = certify(ir.serde.serialize_model(model), document)
     assert [each for each in verdicts if not each.ok] == []
-    assert len(verdicts) >= sum(node.op_type in {"MVAU", "VVAU"} for node in model.graph)
+    assert len(verdicts) >= sum(node.op_type in {"MVAU", "ShiftMVAU", "VVAU"} for node in model.graph)
     # Nothing is wider than needed, but for what leaves the accelerator in whole bytes and types that FINN asks for.
     reasons = ("whole bytes", "FINN derives", "single unsigned bits")
     assert all(each.minimal or any(reason in each.detail for reason in reasons) for each in verdicts)
     for record in document["accumulators"]:
-        if (record["op_type"], record["kind"]) == ("MVAU", "dot"):
+        if record["op_type"] in {"MVAU", "ShiftMVAU"} and record["kind"] == "dot":
             _check_witnesses(model, record)
     return len(verdicts)
 

@@ -33,6 +33,8 @@ from finn_transforms.emulate.compiled.stream import CannotCompileError, Stream, 
 from finn_transforms.emulate.compiled.stream_layers import STREAM_LAYERS, constant_stream
 from finn_transforms.emulate.compiled.thresholds import thresholded
 from finn_transforms.ops.hardware import counts_equal_bits
+from finn_transforms.ops.shift import UNIT as SHIFT_UNIT
+from finn_transforms.ops.shift import folded_weights
 
 Ints = NDArray[np.int64]
 Layer: TypeAlias = Callable[["Translator", ir.Node], list[Stream]]
@@ -217,7 +219,12 @@ def _mvau(translator: Translator, node: ir.Node) -> list[Stream]:
         source = settled(translator.builder, source)
         source = source.renamed(translator.builder.node("Reshape", [source.name, shape]))
         source = replace(source, rank=2)
-    return [translator.dot(node, source, weights.astype(np.int64))]
+    whole = weights.astype(np.int64)
+    return [
+        translator.dot(
+            node, source, folded_weights(attributes_of(node), whole) if layer_type(node) == SHIFT_UNIT else whole
+        )
+    ]
 
 
 def _vvau(translator: Translator, node: ir.Node) -> list[Stream]:
@@ -247,6 +254,7 @@ def _streamed(function: Callable[[Builder, ir.Node, list[Stream]], list[Stream]]
 _LAYERS: dict[str, Layer] = {
     **{name: _streamed(function) for name, function in STREAM_LAYERS.items()},
     "MVAU": _mvau,
+    SHIFT_UNIT: _mvau,
     "Thresholding": _thresholding,
     "VVAU": _vvau,
 }
