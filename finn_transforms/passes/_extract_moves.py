@@ -102,19 +102,22 @@ def extract_concat(node: ir.Node, sources: list[Scaled]) -> Scaled:
 
 
 def extract_split(node: ir.Node, source: Scaled) -> list[Scaled]:
-    """Return the parts of split integers, one for each output.
-
-    Raises:
-        NoMatchError: there is one scale per channel.
-    """
-    if not per_tensor(source.factors):
-        raise NoMatchError("its input has one scale per channel", "Use one scale per tensor in front of a split")
+    """Return the parts of split integers, one for each output, with the scales of their channels."""
     outputs = [
         Output(f"{output.name}_int", static_shape(output), integer_type_of(source.integers)) for output in node.outputs
     ]
     inputs = [source.integers, *node.inputs[1:]]
     parts = insert_nodes(node, Operator("Split", attributes_of(node)), inputs, outputs)
-    return [Scaled(part, source.factors) for part in parts]
+    axis = attributes_of(node).get("axis", 0) % len(static_shape(source.integers))
+    ends = np.cumsum([static_shape(part)[axis] for part in parts])[:-1]
+    pieces = [_split_factor(factor, axis, ends) for factor in source.factors]
+    return [Scaled(part, tuple(piece[place] for piece in pieces)) for place, part in enumerate(parts)]
+
+
+def _split_factor(factor: Factor, axis: int, ends: NDArray[np.int64]) -> list[Factor]:
+    if factor.array.size == 1 or factor.array.shape[axis] == 1:
+        return [factor] * (len(ends) + 1)
+    return [Factor(factor.op_type, part) for part in np.split(factor.array, ends, axis=axis)]
 
 
 def _joined(sources: list[Scaled], axis: int) -> Factor:

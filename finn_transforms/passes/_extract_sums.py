@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import onnx_ir as ir
+from numpy.typing import NDArray
 
 from brevitas_ext.arith import IntRange
 from finn_transforms.analysis.attributes import attributes_of
@@ -34,32 +35,53 @@ from finn_transforms.passes._scaled import (
 )
 
 _ALIGNED_BITS = 32
+_SEQUENCE_RANK = 3
 _SHARE = "Quantize both branches with one shared quantizer, e.g. the same QuantIdentity"
+_PER_CHANNEL = "Use one scale per tensor or one per channel, of branches that have the shape of their sum"
 
 
 def extract_addition(node: ir.Node, first: Scaled, second: Scaled) -> Scaled:
     """Return the sum (or difference) of two integer tensors in their common unit.
 
     Branches with the same scale are added as they are.  Others are first multiplied by the integers that their scales
-    are of their greatest common unit, which is exact; float64 gives the same values.
+    are of their greatest common unit, each channel by its own where scales differ between channels; that is exact, and
+    float64 gives the same values.
 
     Raises:
-        NoMatchError: float64 would round a branch, or the aligned integers need more than 32 bits.
+        NoMatchError: float64 would round a branch, the aligned integers need more than 32 bits, or scales differ along
+            another axis than the channels.
     """
     bits = [integer_type_of(branch.integers).bitwidth() + 1 for branch in (first, second)]
     if not all(evaluated_exactly(branch.factors, each) for branch, each in zip((first, second), bits, strict=True)):
         raise NoMatchError("the value of a branch is rounded in float64, so that sums cannot be aligned", _SHARE)
     if per_tensor((*first.factors, *second.factors)) and same(first.factors, second.factors):
         return Scaled(_add(node, first.integers, second.integers), first.factors)
-    scales = [total(branch.factors) for branch in (first, second)]
-    if any(scale.size > 1 for scale in scales):
-        raise NoMatchError("a branch has one scale per channel", _SHARE)
-    unit = common_unit([scale.item() for scale in scales])
+    scales = np.broadcast_arrays(*(_channel_scales(node, branch) for branch in (first, second)))
+    shape = scales[0].shape
+    units = [common_unit(pair) for pair in zip(*(scale.flat for scale in scales), strict=True)]
+    multiples = ([int(value / unit) for value, unit in zip(scale.flat, units, strict=True)] for scale in scales)
     aligned = [
-        _multiply(node, branch.integers, int(scale.item() / unit))
-        for branch, scale in zip((first, second), scales, strict=True)
+        _multiply(node, branch.integers, np.array(each, dtype=object).reshape(shape))
+        for branch, each in zip((first, second), multiples, strict=True)
     ]
-    return Scaled(_add(node, *aligned), (scalar(unit),))
+    factor = scalar(units[0]) if len(set(units)) == 1 else Factor("Mul", np.array(units, np.float32).reshape(shape))
+    return Scaled(_add(node, *aligned), (factor,))
+
+
+def _channel_scales(node: ir.Node, branch: Scaled) -> NDArray[Any]:
+    """Return the scale of a branch, () or one per channel: along the second axis, or the last without images.
+
+    Raises:
+        NoMatchError: it differs along another axis, or the branch is repeated along one.
+    """
+    scale = total(branch.factors)
+    if scale.size == 1:
+        return scale.reshape(())
+    shape = static_shape(branch.integers)
+    channels = [scale.shape[1], *([] if len(shape) > _SEQUENCE_RANK else [scale.shape[-1]])] if scale.ndim > 1 else []
+    if scale.size not in channels or shape != static_shape(node.outputs[0]):
+        raise NoMatchError(f"a branch of shape {shape} has scales of shape {scale.shape}", _PER_CHANNEL)
+    return scale
 
 
 def extract_average_pool(node: ir.Node, source: Scaled) -> Scaled:
@@ -101,15 +123,20 @@ def extract_global_average(node: ir.Node, source: Scaled) -> Scaled:
     name = node.outputs[0].name
     pooled = Output(f"{name}_sum", (*shape[:2], *[1] * (len(shape) - 2)), smallest_datatype(box))
     drops_axes = len(static_shape(node.outputs[0])) != len(shape)
-    if drops_axes and not per_tensor(source.factors):
-        raise NoMatchError("its input has one scale per channel and its axes are dropped", "Keep the axes")
     axes_value = add_integers(graph_of(node), f"{name}_axes", range(2, len(shape)))
     integers = insert_node(node, Operator("ReduceSum", {"keepdims": 1}), [source.integers, axes_value], pooled)
     if drops_axes:
         target = add_integers(graph_of(node), f"{name}_shape", static_shape(node.outputs[0]))
         flat = Output(f"{name}_flat", static_shape(node.outputs[0]), smallest_datatype(box))
         integers = insert_node(node, Operator("Reshape"), [integers, target], flat)
+        factors = [factor if per_tensor([factor]) else _flat(factor) for factor in source.factors]
+        return Scaled(integers, (*factors, _divided_by(count)))
     return Scaled(integers, (*source.factors, _divided_by(count)))
+
+
+def _flat(factor: Factor) -> Factor:
+    """Return a factor per channel for values whose other axes are gone."""
+    return Factor(factor.op_type, factor.array.reshape(1, -1))
 
 
 def _divided_by(count: int) -> Factor:
@@ -130,18 +157,21 @@ def _add(node: ir.Node, first: ir.Value, second: ir.Value) -> ir.Value:
     return insert_node(node, Operator(node.op_type), [first, second], output)
 
 
-def _multiply(node: ir.Node, value: ir.Value, multiple: int) -> ir.Value:
-    if multiple == 1:
+def _multiply(node: ir.Node, value: ir.Value, multiples: NDArray[Any]) -> ir.Value:
+    """Multiply a value by one number, or by one per channel."""
+    low, high = int(multiples.min()), int(multiples.max())
+    if low == high == 1:
         return value
-    scaled = range_of(integer_type_of(value)).scale(multiple)
-    data_type = smallest_datatype(scaled)
+    held = range_of(integer_type_of(value))
+    data_type = smallest_datatype(held.scale(low).union(held.scale(high)))
     if data_type.bitwidth() >= _ALIGNED_BITS:
         raise NoMatchError(
-            f"aligning the scales of its branches takes {data_type.bitwidth()} bits ({value.name} times {multiple})",
+            f"aligning the scales of its branches takes {data_type.bitwidth()} bits ({value.name} times "
+            f"{low if abs(low) > high else high})",
             _SHARE,
         )
-    factor_range = IntRange(multiple, multiple)
-    factor = add_constant(graph_of(node), f"{value.name}_multiple", np.array(multiple), smallest_datatype(factor_range))
+    array = np.array(low) if low == high else multiples.astype(np.int64)
+    factor = add_constant(graph_of(node), f"{value.name}_multiple", array, smallest_datatype(IntRange(low, high)))
     output = Output(f"{value.name}_aligned", static_shape(value), data_type)
     return insert_node(node, Operator("Mul"), [value, factor], output)
 

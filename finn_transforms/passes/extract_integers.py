@@ -39,9 +39,9 @@ class ExtractIntegers(HardwarePass):
     An integer is the code minus the zero point, so that 0 stands for 0.0 and padding stays padding.  Scales move
     forward through everything that commutes with them: linear layers (a scale per input channel goes through depthwise
     layers; dense ones take power-of-two ratios into their weights), residual additions (branches are aligned to their
-    common unit, exactly or not at all), concatenations (one scale per channel), average pools (a sum divided by its
-    size), max pools, SPARQ's windows, resizing, padding and reshaping.  Nothing is rounded on the way: factors stay one
-    constant each.
+    common unit, that of each channel where scales differ, exactly or not at all), concatenations (one scale per
+    channel), average pools (a sum divided by its size), max pools, SPARQ's windows, resizing, padding and reshaping.
+    Nothing is rounded on the way: factors stay one constant each.
     Sums are those of integers from then on; float64 sums of scaled values, as the graph had before, may be off in the
     last bits where scales are no powers of two.
 

@@ -1,11 +1,13 @@
 """Structures around quantizers: after extraction every value is still the same float64 number."""
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
+from onnx import helper
 
 from finn_transforms.analysis.datatypes import integer_datatype
 from finn_transforms.emulate import emulate
@@ -71,11 +73,63 @@ def test_branches_whose_alignment_is_too_wide_are_refused() -> None:
     assert "aligning the scales of its branches takes" in reason
 
 
-def test_a_branch_with_a_scale_per_channel_is_refused() -> None:
+PER_CHANNEL = np.array([0.5, 0.125]).reshape(1, 2, 1, 1)
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "multiples", "unit"),
+    [
+        (PER_CHANNEL, PER_CHANNEL, [None, None], [0.5, 0.125]),
+        (0.25, PER_CHANNEL, [[1, 2], [2, 1]], [0.25, 0.125]),
+        (PER_CHANNEL, PER_CHANNEL[:, ::-1], [[4, 1], [1, 4]], [0.125]),
+        (PER_CHANNEL, 2 * PER_CHANNEL, [None, [2]], [0.5, 0.125]),
+        (0.375, 3 * PER_CHANNEL, [None, [4, 1]], [0.375]),
+    ],
+)
+@pytest.mark.parametrize("op_type", ["Add", "Sub"])
+def test_branches_with_scales_per_channel_are_aligned_channel_by_channel(
+    first: Any, second: Any, multiples: list[Any], unit: list[float], op_type: str
+) -> None:
+    """Each channel has the common unit of its own scales, so that no integer is wider than its channel needs."""
     graph = GraphBuilder(SHAPE)
-    branches = [graph.quant("x", scale, 4) for scale in (0.5, [[[[0.5]], [[0.25]]]])]
-    model = graph.model(graph.node("Add", branches))
-    assert refusal_of(ExtractIntegers(), model, "Add") == ("a branch has one scale per channel", SHARE)
+    output = graph.node(op_type, [graph.quant("x", first, 4, signed=True), graph.quant("x", second, 3)])
+    assert_same_values(graph, output)
+    model = graph.model(output)
+    ExtractIntegers()(model)
+    combined = only(model, op_type)
+    aligned = [None if value is None else value.producer() for value in combined.inputs]
+    found = [array_of(node.inputs[1]).ravel().tolist() if node and node.op_type == "Mul" else None for node in aligned]
+    assert found == multiples
+    (behind,) = (reader for reader, _ in combined.outputs[0].uses())
+    assert array_of(behind.inputs[1]).ravel().tolist() == unit
+
+
+def test_scales_per_channel_go_through_residual_sums_to_hardware() -> None:
+    graph = GraphBuilder((1, 4, 3, 3))
+    exponents = np.array([0, 2, 1, 2]).reshape(1, 4, 1, 1)
+    x = graph.quant("x", 2.0 ** (exponents - 4), 4, signed=True)
+    weights = graph.weights(np.random.default_rng(0).integers(-7, 8, (4, 4, 3, 3)), 0.25, bits=4)
+    branch = graph.quant(
+        graph.node("Conv", [x, weights], pads=[1] * 4), 2.0 ** (exponents[:, ::-1] - 3), 4, signed=True
+    )
+    output = graph.quant(graph.node("Relu", [graph.node("Add", [branch, x])]), 2.0 ** (exponents - 2), 3)
+    model = graph.model(output)
+    x_ = np.random.default_rng(1).integers(-40, 40, (4, 4, 3, 3)) / 32
+    before = emulate(model, {"x": x_})[output]
+    (host,) = lower_to_hardware(model).refusals
+    assert host.node.startswith("quant")
+    assert {"ElementwiseAdd", "ElementwiseMul", "Thresholding"} <= set(op_types(model))
+    np.testing.assert_array_equal(emulate(model, {"x": x_})[str(model.graph.outputs[0].name)], before)
+
+
+@pytest.mark.parametrize("shape", [(1, 1, 2, 1), (1, 2, 2, 1)])
+def test_a_branch_with_scales_along_other_axes_is_refused(shape: tuple[int, ...]) -> None:
+    graph = GraphBuilder((1, 2, 2, 2))
+    scales = 2.0 ** -np.arange(np.prod(shape)).reshape(shape)
+    branches = [graph.quant("x", 0.5, 4), graph.quant("x", scales, 4)]
+    reason, advice = refusal_of(ExtractIntegers(), graph.model(graph.node("Add", branches)), "Add")
+    assert reason == f"a branch of shape (1, 2, 2, 2) has scales of shape {shape}"
+    assert advice.startswith("Use one scale per tensor or one per channel")
 
 
 def test_concatenated_branches_get_one_scale_per_channel() -> None:
@@ -153,13 +207,26 @@ def test_structures(name: str, scale: float) -> None:
     assert_same_values(graph, STRUCTURES[name](graph, graph.quant("x", scale, 4, signed=True)))
 
 
-@pytest.mark.parametrize(
-    "name", ["average pool", "global average pool", "upsampling", "padding", "dense", "grouped", "depthwise"]
-)
+@pytest.mark.parametrize("name", [name for name in STRUCTURES if name != "shuffle"])
 def test_structures_behind_a_scale_per_channel(name: str) -> None:
     graph = GraphBuilder(SHAPE)
     x = graph.quant("x", np.array([0.5, 0.125]).reshape(1, 2, 1, 1), 4, signed=True)
     assert_same_values(graph, STRUCTURES[name](graph, x))
+
+
+def test_parts_of_a_split_have_the_scales_of_their_channels() -> None:
+    graph = GraphBuilder((1, 4, 2, 2))
+    x = graph.quant("x", np.array([0.5, 0.125, 0.25, 2.0]).reshape(1, 4, 1, 1), 4, signed=True)
+    graph.nodes.append(helper.make_node("Split", [x, graph.integers([1, 3])], ["low", "high"], name="split", axis=1))
+    outputs = [graph.node("Relu", [part]) for part in ("low", "high")]
+    model = graph.model(*outputs)
+    x_ = np.random.default_rng(0).integers(-40, 40, (3, 4, 2, 2)) / 8
+    before = emulate(model, {"x": x_})
+    assert not ExtractIntegers()(model).refusals  # type: ignore[attr-defined]
+    after = emulate(model, {"x": x_})
+    for old, new in zip(outputs, model.graph.outputs, strict=True):
+        np.testing.assert_array_equal(after[str(new.name)], before[old])
+    assert not ExtractIntegers()(copy_of(model)).modified
 
 
 def test_scales_that_are_no_small_multiples_are_not_put_into_weights() -> None:
