@@ -6,7 +6,14 @@ from typing import Final, Literal, TypeAlias, get_args
 
 import onnx_ir as ir
 
-from finn_transforms.hw_graph import MvauParams, SparqMvauParams, ThresholdingParams, VvauParams, read_layer
+from finn_transforms.hw_graph import (
+    MvauParams,
+    ShiftMvauParams,
+    SparqMvauParams,
+    ThresholdingParams,
+    VvauParams,
+    read_layer,
+)
 
 Compute: TypeAlias = Literal["lut", "dsp", "finn"]
 
@@ -44,7 +51,7 @@ def choose_impl_style(model: ir.Model, compute: Compute) -> list[str]:
         layer = read_layer(node)
         if compute == "lut" and isinstance(layer, ThresholdingParams):
             node.attributes["ram_style"] = ir.AttrString("ram_style", "distributed")
-        if isinstance(layer, SparqMvauParams):
+        if isinstance(layer, ShiftMvauParams | SparqMvauParams):
             # There is one variant, in LUTs.
             if compute == "lut":
                 node.attributes["ram_style"] = ir.AttrString("ram_style", "distributed")

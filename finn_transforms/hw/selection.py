@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import onnx_ir as ir
 
-from finn_transforms.hw_graph import HwLayer, MvauParams, SparqMvauParams, read_layer
+from finn_transforms.hw_graph import HwLayer, MvauParams, ShiftMvauParams, SparqMvauParams, read_layer
 from finn_transforms.rtl.from_layer import unit_of
 from finn_transforms.rtl.node_values import NoUnitError
 
@@ -23,7 +23,7 @@ def request_luts(model: ir.Model) -> dict[str, str]:
     refused = {}
     for node in model.graph:
         layer = read_layer(node)
-        if not isinstance(layer, MvauParams) or isinstance(layer, SparqMvauParams):
+        if not isinstance(layer, MvauParams) or isinstance(layer, ShiftMvauParams | SparqMvauParams):
             continue
         refusal = refusal_of(layer, node)
         if refusal is not None:

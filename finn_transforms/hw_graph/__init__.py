@@ -5,6 +5,7 @@ from finn_transforms.hw_graph.graph import HwGraph, HwLayer, HwStream, UnreadNod
 from finn_transforms.hw_graph.mvau import MvauParams
 from finn_transforms.hw_graph.padding import PaddingParams
 from finn_transforms.hw_graph.pool import PoolParams
+from finn_transforms.hw_graph.shift import ShiftMvauParams
 from finn_transforms.hw_graph.sparq import SparqEncoderParams, SparqMvauParams
 from finn_transforms.hw_graph.stream import StreamParams
 from finn_transforms.hw_graph.swg import SwgParams
@@ -19,6 +20,7 @@ __all__ = [
     "MvauParams",
     "PaddingParams",
     "PoolParams",
+    "ShiftMvauParams",
     "SparqEncoderParams",
     "SparqMvauParams",
     "StreamParams",

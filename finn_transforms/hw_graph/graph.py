@@ -15,6 +15,7 @@ from finn_transforms.hw_graph.attributes import HwGraphError, NodeReader
 from finn_transforms.hw_graph.mvau import MvauParams
 from finn_transforms.hw_graph.padding import PaddingParams
 from finn_transforms.hw_graph.pool import PoolParams
+from finn_transforms.hw_graph.shift import ShiftMvauParams
 from finn_transforms.hw_graph.sparq import SparqEncoderParams, SparqMvauParams
 from finn_transforms.hw_graph.stream import STREAM_READERS, StreamParams
 from finn_transforms.hw_graph.swg import SwgParams
@@ -154,6 +155,7 @@ _READERS: dict[str, Callable[[NodeReader], HwLayer]] = {
     "FMPadding": PaddingParams.from_reader,
     "MVAU": MvauParams.from_reader,
     "Pool": PoolParams.from_reader,
+    "ShiftMVAU": ShiftMvauParams.from_reader,
     "SparqEncoder": SparqEncoderParams.from_reader,
     "SparqMVAU": SparqMvauParams.from_reader,
     "Thresholding": ThresholdingParams.from_reader,

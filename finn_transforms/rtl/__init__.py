@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from finn_transforms.rtl.mvau_lut import MvauLut
     from finn_transforms.rtl.pixel_padding import PixelPadding
     from finn_transforms.rtl.pool import Pool
+    from finn_transforms.rtl.shift_mvau import ShiftMvau
     from finn_transforms.rtl.sparq_encoder import SparqEncoder
     from finn_transforms.rtl.sparq_mvau import SparqMvau
     from finn_transforms.rtl.split import Split
@@ -40,6 +41,7 @@ __all__ = [
     "Pool",
     "ReadOnlyMemory",
     "RtlUnit",
+    "ShiftMvau",
     "SparqEncoder",
     "SparqMvau",
     "Split",
@@ -64,6 +66,7 @@ _MODULE_OF = {
     "PixelPadding": "finn_transforms.rtl.pixel_padding",
     "Pool": "finn_transforms.rtl.pool",
     "ReadOnlyMemory": "finn_transforms.rtl.memory",
+    "ShiftMvau": "finn_transforms.rtl.shift_mvau",
     "SparqEncoder": "finn_transforms.rtl.sparq_encoder",
     "SparqMvau": "finn_transforms.rtl.sparq_mvau",
     "Split": "finn_transforms.rtl.split",

@@ -16,6 +16,7 @@ from finn_transforms.hw_graph import (
     MvauParams,
     PaddingParams,
     PoolParams,
+    ShiftMvauParams,
     SparqEncoderParams,
     SparqMvauParams,
     StreamParams,
@@ -56,20 +57,29 @@ def _mvau(layer: MvauParams, node: ir.Node, name: str) -> RtlUnit:
     _refuse_tiling(layer)
     if layer.dsp:
         return _mvau_in_dsp(layer, integers(initializer(node, 1)), name)
-    attributes = attributes_of(node)
-    source: Literal["memory", "constant"] = "constant" if layer.synapse_fold * layer.neuron_fold == 1 else "memory"
-    return MvauLut(
-        name=name,
-        **_matrix_vector(layer, node),
-        weight_source=source,
-        thresholds=integers(np.ceil(initializer(node, 2))) if layer.threshold_steps else None,
-        output_type=layer.output_type,
-        bias=int(attributes.get("ActVal", 0)) if layer.threshold_steps else 0,
-        xnor=bool(attributes.get("binaryXnorMode", 0)) and layer.input_type.name != "BIPOLAR",
-    )
+    xnor = bool(attributes_of(node).get("binaryXnorMode", 0)) and layer.input_type.name != "BIPOLAR"
+    return MvauLut(name=name, **_matrix_vector(layer, node), **_around_sums(layer, node), xnor=xnor)
 
 
-def _matrix_vector(layer: MvauParams | SparqMvauParams, node: ir.Node) -> dict[str, Any]:
+def _shift_mvau(layer: ShiftMvauParams, node: ir.Node, name: str) -> RtlUnit:
+    from finn_transforms.rtl.shift_mvau import ShiftMvau
+
+    _refuse_tiling(layer)
+    shifts = np.array(layer.shifts)
+    return ShiftMvau(name=name, **_matrix_vector(layer, node), **_around_sums(layer, node), shifts=shifts)
+
+
+def _around_sums(layer: MvauParams, node: ir.Node) -> dict[str, Any]:
+    """Return where the weights of a unit of integers come from, and what follows its sums."""
+    return {
+        "weight_source": "constant" if layer.synapse_fold * layer.neuron_fold == 1 else "memory",
+        "thresholds": integers(np.ceil(initializer(node, 2))) if layer.threshold_steps else None,
+        "output_type": layer.output_type,
+        "bias": int(attributes_of(node).get("ActVal", 0)) if layer.threshold_steps else 0,
+    }
+
+
+def _matrix_vector(layer: MvauParams, node: ir.Node) -> dict[str, Any]:
     """Return what every matrix-vector unit is given."""
     return {
         "mw": layer.mw,
@@ -85,7 +95,7 @@ def _matrix_vector(layer: MvauParams | SparqMvauParams, node: ir.Node) -> dict[s
     }
 
 
-def _refuse_tiling(layer: MvauParams | SparqMvauParams) -> None:
+def _refuse_tiling(layer: MvauParams) -> None:
     if layer.tiling != 1:
         raise NoUnitError(f"expected an MVAU without tiling, found TH = {layer.tiling}; set it to 1")
 
@@ -206,6 +216,7 @@ _MAKERS: dict[type, Callable[[Any, ir.Node, str], RtlUnit]] = {
     MvauParams: _mvau,
     PaddingParams: _padding,
     PoolParams: _pool,
+    ShiftMvauParams: _shift_mvau,
     SparqEncoderParams: _sparq_encoder,
     SparqMvauParams: _sparq_mvau,
     StreamParams: stream_unit,

@@ -236,7 +236,11 @@ class MvauLut(RtlUnit):
             "weightDataType": self.weight_type.name,
             "binaryXnorMode": int(self.xnor),
         }
-        return mvau(attributes, vectors, weights)
+        return mvau(attributes, vectors, self._factors(weights))
+
+    def _factors(self, weights: Integers) -> Integers:
+        """Return what the inputs are multiplied with, for a matrix (MW, MH) of weights."""
+        return weights
 
     def _core(self) -> tuple[str, dict[str, int | str]]:
         """Return the library module that multiplies, and its parameters."""
@@ -297,7 +301,7 @@ class MvauLut(RtlUnit):
         if self.weights is None:
             raise ValueError(f"{self.name}: expected weights that are known, found a stream; give weights")
         bits = int(self.input_type.bitwidth())
-        weights = 2 * self.weights - 1 if self.xnor else self.weights
+        weights = self._factors(2 * self.weights - 1 if self.xnor else self.weights)
         if self._counts:
             coefficients, offsets = weights, (weights < 0).sum(axis=0)
         elif self.input_type.name == "BIPOLAR":

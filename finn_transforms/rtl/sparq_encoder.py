@@ -31,9 +31,9 @@ def check_format(name: str, sparq: SparqFormat, simd: int) -> None:
         )
 
 
-def numbers(values: Sequence[int]) -> str:
-    """Return integers as the value of a parameter ``bit [COUNT-1:0][31:0]``, the first in the lowest bits."""
-    return "{" + ", ".join(f"32'd{value}" for value in reversed(values)) + "}"
+def numbers(values: Sequence[int], width: int = 32) -> str:
+    """Return integers as the value of a parameter ``bit [COUNT-1:0][width-1:0]``, the first in the lowest bits."""
+    return "{" + ", ".join(f"{width}'d{value}" for value in reversed(values)) + "}"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -14,7 +14,7 @@ module bfx_dot #(
     parameter bit SIGNED = 0,  // `value` is two's complement
     parameter bit XNOR = 0,  // terms are value or its complement
     parameter int SHARED = 0,
-    parameter int CONSTANT = 0,  // added to the result of every beat
+    parameter longint CONSTANT = 0,  // added to the result of every beat
     parameter int P = 12
 ) (
     input wire clk,
@@ -58,7 +58,7 @@ module bfx_dot #(
   endfunction
 
   function automatic logic [63:0] start();
-    longint result = longint'(CONSTANT);
+    longint result = CONSTANT;
     for (int i = 0; i < PLANES; i++) begin
       bit negative = NEGATIVE && i == PLANES - 1;
       longint excess = SIGNED ? longint'(SIMD) << (W - 1 + SCALE + i) : 0;
