@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from brevitas_ext.export.handlers import UnsupportedModuleError
 from brevitas_ext.export.session import quantizers
+from brevitas_ext.quantizers.shift_proxy import ShiftActQuantProxy
 from brevitas_ext.quantizers.sparq_quant import SparqActQuantProxy
 
 Role = Literal["weight", "bias", "activation"]
@@ -104,6 +105,8 @@ def record(model: nn.Module, example: tuple[Tensor, ...]) -> tuple[list[Quantize
             if proxy.read_scale is not None:
                 return  # the integers are those of the quantizer in front
             output = _uniform(in_8_bits[proxy.sparq], output)
+        if isinstance(proxy, ShiftActQuantProxy):
+            output = proxy.per_channel(output)
         role: Role = "bias" if isinstance(proxy, BiasQuantProxyFromInjectorBase) else "activation"
         calls.append(_call(names.call(paths[proxy]), role, output))
 

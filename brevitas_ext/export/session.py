@@ -23,6 +23,7 @@ from brevitas_ext.export._brevitas import (
     _override_act_caching_mode,
 )
 from brevitas_ext.export.handlers import UnsupportedModuleError, WeightHandler, handler_for
+from brevitas_ext.export.shift import ShiftHandler
 from brevitas_ext.export.sparq import SparqHandler
 
 
@@ -96,7 +97,7 @@ def export_mode(model: nn.Module, example: tuple[Tensor, ...], *, dynamo: bool) 
     with ExportContext(manager), torch.no_grad():
         manager._cache_inp_out(model, *example)
         for tag, (name, proxy) in enumerate(proxies.items()):
-            proxy.export_handler = handler_for(proxy, name, str(tag), (SparqHandler,))
+            proxy.export_handler = handler_for(proxy, name, str(tag), (SparqHandler, ShiftHandler))
         # Export mode changes what quantizers return.
         tagged = {
             str(tag): TracedQuantizer(name=name, weights=_weights(model, proxy))

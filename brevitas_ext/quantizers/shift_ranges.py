@@ -136,16 +136,19 @@ class ShiftTensorQuant(nn.Module):
             self.static()
         self.frozen = frozen
 
-    def get_extra_state(self) -> dict[str, Any]:
-        """Return whether the ranges are frozen, and the state of the generator, for the state dict."""
-        state = None if self.generator is None else self.generator.get_state()
-        return {"frozen": self.frozen, "generator": state}
+    def get_extra_state(self) -> Tensor:
+        """Return whether the ranges are frozen, and the generator's state, for the state dict.
 
-    def set_extra_state(self, state: dict[str, Any]) -> None:
+        One tensor of bytes, the first of which is the flag: torch's exporter takes nothing but tensors.
+        """
+        state = [] if self.generator is None else [self.generator.get_state()]
+        return torch.cat([torch.tensor([self.frozen], dtype=torch.uint8), *state])
+
+    def set_extra_state(self, state: Tensor) -> None:
         """Take over what `get_extra_state` returned; the generator stays as it is where only one of both has one."""
-        self.frozen = state["frozen"]
-        if self.generator is not None and state["generator"] is not None:
-            self.generator.set_state(state["generator"].cpu())
+        self.frozen = bool(state[0])
+        if self.generator is not None and state.numel() > 1:
+            self.generator.set_state(state[1:].clone().cpu())  # a copy is aligned, which generators ask for
 
     def _quantized(self, x: Tensor, steps: Tensor, *, dynamic: bool) -> Tensor:
         lowest = -self.limit if self.signed else 0
