@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Final, NamedTuple
 
 import torch
@@ -31,42 +31,43 @@ class Part(NamedTuple):
 
 
 def parts_of(bounds: Sequence[int]) -> list[Part]:
-    """Cut an inner dimension into as few runs as one pass finds, each exact in float32, else in float64.
+    """Halve an inner dimension until float32 holds the sum of each run; what is not to be halved goes to float64.
+
+    Halves have few different lengths, so that oneDNN, which compiles a kernel for every shape, finds those it has.
 
     Args:
         bounds: the largest sum of magnitudes ``sum |a * b|`` that each index of the inner dimension can add to any
             element of the product; an index may stand for several products, such as a channel's kernel positions.
 
     Returns:
-        Runs in order; none for an empty inner dimension. An index that alone exceeds float32 is a float64 run.
+        Runs in order; none for an empty inner dimension.
 
     Raises:
         OverflowError: an index alone exceeds float64, or all together exceed int64, in which the runs are added.
 
     Example:
-        >>> [(part.start, part.stop) for part in parts_of([9_000_000, 7_000_000, 5_000_000])]
-        [(0, 2), (2, 3)]
+        >>> [(part.start, part.stop) for part in parts_of([9_000_000, 7_000_000, 5_000_000, 2_000_000])]
+        [(0, 2), (2, 4)]
     """
     if sum(bounds) > INT64_LIMIT:
         raise OverflowError(
             f"expected sums of integer products below 2**63, found up to {sum(bounds)}: use fewer bits, fewer groups "
             "or smaller batches"
         )
-    parts: list[Part] = []
-    start, held = 0, 0
-    for index, bound in enumerate(bounds):
-        if held + bound <= FLOAT32_LIMIT:
-            held += bound
-            continue
-        if index > start:
-            parts.append(Part(start, index, torch.float32))
-        start, held = index, bound
-        if bound > FLOAT32_LIMIT:
-            parts.append(Part(index, index + 1, _double(bound)))
-            start, held = index + 1, 0
-    if start < len(bounds):
-        parts.append(Part(start, len(bounds), torch.float32))
-    return parts
+    return list(_halved(bounds, 0, len(bounds)))
+
+
+def _halved(bounds: Sequence[int], start: int, stop: int) -> Iterator[Part]:
+    total = sum(bounds[start:stop])
+    if total <= FLOAT32_LIMIT:
+        if stop > start:
+            yield Part(start, stop, torch.float32)
+    elif stop - start == 1:
+        yield Part(start, stop, _double(total))
+    else:
+        middle = (start + stop + 1) // 2
+        yield from _halved(bounds, start, middle)
+        yield from _halved(bounds, middle, stop)
 
 
 def sum_dtype(total: int) -> torch.dtype:

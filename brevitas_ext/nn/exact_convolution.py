@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Final
 
 import torch
 import torch.nn.functional as F
@@ -20,6 +21,9 @@ from brevitas_ext.nn.carriers import FLOAT32_LIMIT, Part, parts_of, sum_dtype
 from brevitas_ext.nn.exact_arithmetic import exact_arithmetic
 
 Pair = tuple[int, int]
+
+_MANY_PARTS: Final = 32
+"""So many runs cost as much time as reading the gradients to prove that fewer are enough."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,7 +116,7 @@ class ExactConvolution:
             return torch.zeros(shape, device=x.device)
         positions = gradient.shape[2] * gradient.shape[3]
         bounds = [a * b * positions for a, b in zip(x_bounds, g_bounds, strict=True)]
-        if sum(bounds) > FLOAT32_LIMIT:
+        if len(parts_of(bounds)) > _MANY_PARTS:
             # What is there reaches less far than what could be.
             exact = torch.float32 if max(g_bounds) * positions <= FLOAT32_LIMIT else torch.float64
             reach = gradient.abs().sum((2, 3), dtype=exact).amax(1).to(torch.int64).tolist()

@@ -117,7 +117,7 @@ class _IntegerProducts(torch.autograd.Function):
         ctx.layer, ctx.bias_dtype = layer, None if bias is None else bias.dtype
         floats = _floats(x)
         signed = layer.quantization.activation_signed
-        ctx.signed = bool((floats < 0).any()) if signed is None else signed
+        ctx.signed = _has_negative(floats) if signed is None else signed
         activations = layer.activations(floats, _CHANNELS, ctx.signed)
         weights = layer.weights_forward(_floats(weight))
         sums = layer.arithmetic.forward(activations.integers, weights.integers, activations.bounds)
@@ -164,3 +164,8 @@ def _scaled(sums: Tensor, scale: Tensor, bias: Tensor | None = None) -> Tensor:
     if bias is not None:
         return torch.addcmul(bias.to(scale.dtype).view(shape), values, factors)
     return values.mul_(factors)
+
+
+def _has_negative(tensor: Tensor) -> bool:
+    # Over ten times as fast as (tensor < 0).any().
+    return bool(tensor.numel() and tensor.amin() < 0)
