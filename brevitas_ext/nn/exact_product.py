@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import cache
+from typing import Final
 
 import torch
 from torch import Tensor
@@ -15,6 +15,10 @@ from brevitas_ext.nn.carriers import (
     INT64_LIMIT,
 )
 from brevitas_ext.nn.exact_arithmetic import exact_arithmetic
+from brevitas_ext.shift_mm import digit_product, fits_digits, has_vnni
+
+DIGITS_PAY: Final = 1 << 20
+"""Multiplications from which int8 digits of wider operands take less time than floats (AVX512-VNNI, torch 2.13)."""
 
 
 def exact_matmul(  # noqa: PLR0913 - two operands, each with its bound and its exponents
@@ -37,7 +41,8 @@ def exact_matmul(  # noqa: PLR0913 - two operands, each with its bound and its e
         b_exponents: as `a_exponents`; the two add.
 
     Returns:
-        Shape (M, N): integers in the dtype of the carrier (int32, float32, float64 or int64).
+        Shape (M, N): integers in the dtype of the carrier (int32, float32, float64 or int64). Operands a little wider
+        than int8, which 5 bits and more are when they are shifted, go by two int8 digits where that is faster.
 
     Raises:
         OverflowError: a sum may exceed int64.
@@ -46,6 +51,8 @@ def exact_matmul(  # noqa: PLR0913 - two operands, each with its bound and its e
     b, b_bound = shifted(b, b_bound, b_exponents, dim=0)
     inner = a.shape[1]
     carrier = carrier_of(inner, a_bound, b_bound, a.device)
+    if carrier is not torch.int8 and _digits_pay(a, b, a_bound, b_bound):
+        return digit_product(a, b, a_bound=a_bound, b_bound=b_bound)
     if carrier is torch.int8:
         product: Tensor = torch._int_mm(a.to(carrier), b.to(carrier))
         return product
@@ -105,11 +112,16 @@ def _in_runs(a: Tensor, b: Tensor, length: int) -> Tensor:
     return total
 
 
-@cache
+def _digits_pay(a: Tensor, b: Tensor, a_bound: int, b_bound: int) -> bool:
+    """Whether two int8 digits of the operands above int8 are exact here and beat a product of floats."""
+    work = a.shape[0] * a.shape[1] * b.shape[1]
+    return work >= DIGITS_PAY and _int8_is_exact(a.device) and fits_digits(a.shape[1], a_bound, b_bound)
+
+
 def _int8_is_exact(device: torch.device) -> bool:
     """Whether torch multiplies int8 matrices exactly and fast here.
 
     x86 processors with VNNI add int8 products in int32; older ones add pairs of them in int16, where the largest would
     saturate. A GPU has conditions on sizes that are not worth the search: left to the float formats.
     """
-    return device.type == "cpu" and torch.cpu._is_vnni_supported()
+    return device.type == "cpu" and has_vnni()

@@ -19,12 +19,11 @@ from typing import Final
 import torch
 from torch import Tensor
 
+from brevitas_ext.shift_mm.digits import DIGIT_BITS, two_digits
 from brevitas_ext.shift_mm.int8_product import int8_product
 from brevitas_ext.shift_mm.operands import INT8_BOUND, INT32_MAX, check_bound, check_left, check_right
 from brevitas_ext.shift_mm.shares import check_sum, largest_sum, powers_of_two, share_exponents
 
-DIGIT_BITS: Final = 7
-"""Bits of the low digit where a shifted operand is split into two that fit int8 each."""
 FEW_COLUMNS: Final = 256
 """Up to here a product of twice the columns takes less time than ordered groups do (measured on AVX512-VNNI)."""
 
@@ -96,8 +95,9 @@ class PackedShift:
             return torch.add(both[:, : self.columns], both[:, self.columns :], alpha=1 << DIGIT_BITS, out=out)
         (start, before), *others = self.segments
         total = int8_product(a[:, :start], self.b[:start], out) if others else int8_product(a, self.b, out)
+        part = torch.empty_like(total) if others else total
         for stop, rest in others:
-            part = int8_product(a[:, start:stop], self.b[start:stop])
+            int8_product(a[:, start:stop], self.b[start:stop], part)
             torch.add(part, total, alpha=1 << (before - rest), out=total)
             start, before = stop, rest
         return total.bitwise_left_shift_(before) if before else total
@@ -139,13 +139,8 @@ def pack_shift(b: Tensor, exponents: Tensor, *, a_bound: int = INT8_BOUND, b_bou
 
 
 def _digits(b: Tensor, rest: Tensor) -> Tensor:
-    """Return low and high digits of int8 rows shifted by up to `DIGIT_BITS`, side by side.
-
-    Neither digit is larger in magnitude than the number: the proof for the whole sum holds for theirs.
-    """
-    wide = b.to(torch.int32) << rest.to(torch.int32)[:, None]
-    high = (wide + (1 << (DIGIT_BITS - 1))) >> DIGIT_BITS
-    return torch.cat([wide - (high << DIGIT_BITS), high], dim=1).to(torch.int8)
+    """Return low and high digits of int8 rows shifted by up to `DIGIT_BITS`, side by side."""
+    return torch.cat(two_digits(b.to(torch.int16) << rest.to(torch.int16)[:, None]), dim=1)
 
 
 def _segments(rest: Tensor) -> tuple[Tensor | None, tuple[tuple[int, int], ...]]:

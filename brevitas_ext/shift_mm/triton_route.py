@@ -9,8 +9,8 @@ from importlib.util import find_spec
 import torch
 from torch import Tensor
 
+from brevitas_ext.shift_mm.digits import DIGIT_BITS
 from brevitas_ext.shift_mm.operands import INT8_BOUND, INT32_MAX, check_bound, check_operands, room
-from brevitas_ext.shift_mm.packed import DIGIT_BITS
 from brevitas_ext.shift_mm.shares import check_sum, largest_sum, share_exponents
 
 

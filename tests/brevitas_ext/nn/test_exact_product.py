@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from brevitas_ext.nn.carriers import FLOAT32_LIMIT, FLOAT64_LIMIT, INT32_LIMIT
-from brevitas_ext.nn.exact_product import carrier_of, exact_matmul
+from brevitas_ext.nn.exact_product import DIGITS_PAY, carrier_of, exact_matmul
 
 CPU = torch.device("cpu")
 VNNI = torch.cpu._is_vnni_supported()
@@ -75,6 +75,24 @@ def test_shifts_of_both_operands_add(
     found = exact_matmul(a, b.float(), a_bound=a_bound, b_bound=b_bound, a_exponents=a_shift, b_exponents=b_shift)
     powers = torch.bitwise_left_shift(torch.ones_like(a_shift), a_shift + b_shift)
     assert integers(found) == python_product(a * powers, b)
+
+
+@pytest.mark.parametrize(
+    ("a_bound", "b_bound", "in_digits"),
+    [(248, 31, True), (31, 248, True), (248, 248, True), (1016, 1016, True), (2**14, 1, False)],
+)
+def test_operands_a_little_wider_than_int8_go_by_digits(a_bound: int, b_bound: int, in_digits: bool) -> None:
+    torch.manual_seed(0)
+    rows, inner, columns = 128, 128, DIGITS_PAY // 128**2
+    a = torch.randint(-a_bound, a_bound + 1, (rows, inner))
+    b = torch.randint(-b_bound, b_bound + 1, (inner, columns))
+    a[0], b[:, 0] = -a_bound, b_bound
+    found = exact_matmul(a.float(), b.float(), a_bound=a_bound, b_bound=b_bound)
+    assert found.is_floating_point() is not (in_digits and VNNI)
+    assert torch.equal(found.long(), a @ b)
+    smaller = exact_matmul(a[1:].float(), b.float(), a_bound=a_bound, b_bound=b_bound)
+    assert smaller.is_floating_point()
+    assert torch.equal(smaller.long(), a[1:] @ b)
 
 
 def test_an_empty_inner_dimension_gives_zeros() -> None:

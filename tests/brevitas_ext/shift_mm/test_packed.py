@@ -56,15 +56,6 @@ def test_eight_bits_take_two_digits_or_groups(operands, rest_as):
     assert (len(found.segments), found.order is None) == {"digits": (0, True), "groups": (4, False)}[rest_as]
 
 
-@pytest.mark.parametrize("top", range(8))
-def test_no_digit_exceeds_the_number(top):
-    b = torch.arange(-128, 128, dtype=torch.int8)[None]
-    low, high = packed._digits(b, torch.tensor([top])).int().chunk(2, dim=1)
-    wide = b.int() << top
-    assert torch.equal(low + 128 * high, wide)
-    assert bool((low.abs() <= wide.abs()).all() and (high.abs() <= wide.abs()).all())
-
-
 @pytest.mark.usefixtures("rest_as")
 @pytest.mark.parametrize("size", [(0, 3, 4), (6, 0, 4), (6, 3, 0)])
 def test_an_empty_stack(operands, size):
