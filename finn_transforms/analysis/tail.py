@@ -16,6 +16,7 @@ from finn_transforms.analysis.attributes import attributes_of
 from finn_transforms.analysis.constants import constant
 from finn_transforms.analysis.datatypes import integer_datatype
 from finn_transforms.analysis.matching import NoMatchError, static_shape
+from finn_transforms.analysis.normalization import run_time_statistics
 from finn_transforms.analysis.quantizer import Quantizer, read_quantizer
 from finn_transforms.ops import UnsupportedOperatorError
 from finn_transforms.ops.bounds import Bounds, Operand
@@ -201,6 +202,8 @@ def _streamed_inputs(node: ir.Node) -> list[ir.Value]:
                 f"{node.name!r}",
                 "It runs on the host, before the accelerator",
             )
+        if (statistics := run_time_statistics(node)) is not None:
+            raise statistics
         raise NoMatchError(
             f"{node.op_type} {node.name!r} between the accumulator and the quantizer is no known element-wise function",
             f"Known are {', '.join(sorted(ELEMENTWISE))}; quantize the input of {node.op_type} as well",

@@ -13,6 +13,7 @@ from finn_transforms.analysis.attributes import attributes_of
 from finn_transforms.analysis.constants import constant
 from finn_transforms.analysis.datatypes import range_of, smallest_datatype
 from finn_transforms.analysis.matching import NoMatchError, static_shape
+from finn_transforms.analysis.normalization import run_time_statistics
 from finn_transforms.passes._edit import (
     Operator,
     Output,
@@ -117,7 +118,8 @@ def extract_global_average(node: ir.Node, source: Scaled) -> Scaled:
     if node.op_type == "ReduceMean":
         axes = _axes(node, len(shape))
         if len(shape) != 4 or axes != (2, 3):
-            raise NoMatchError(f"it averages over the axes {axes}", "Average over height and width")
+            across_channels = run_time_statistics(node) if len(shape) != 4 or 1 in axes else None
+            raise across_channels or NoMatchError(f"it averages over the axes {axes}", "Average over height and width")
     count = int(np.prod(shape[2:]))
     box = range_of(integer_type_of(source.integers)).scale(count)
     name = node.outputs[0].name
