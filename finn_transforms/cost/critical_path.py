@@ -257,7 +257,8 @@ class _Paths:
         for node, arcs in self.arcs.items():
             for arc in arcs:
                 targets.setdefault(arc.source, []).append((node, arc))
-        ready = [node for node in targets if node not in waiting]
+        # Nothing arrives at what is constant, e.g. the lowest bits of a chain.
+        ready = [node for node in targets if not waiting.get(node)]
         while ready:
             source = ready.pop()
             for node, arc in targets.get(source, ()):

@@ -251,6 +251,11 @@ class MvauLut(RtlUnit):
             **self._source_parameters(),
         }
 
+    @property
+    def _vector_data(self) -> str:
+        """The signal with the inputs of a beat, as `_core` takes them."""
+        return "in0_data"
+
     def _folding_parameters(self) -> dict[str, int | str]:
         return {
             "SIMD": self.simd,
@@ -283,6 +288,7 @@ class MvauLut(RtlUnit):
             lines = ["wire advance, unread; wire unused = &{1'b0, unread};", *memory.lines("advance")]
         pins = {
             **_SUMS_OUT,
+            "in_data": self._vector_data,
             "weights": "in1_data" if memory is None else "weights",
             "weights_valid": "in1_valid" if memory is None else "1'b1",
             "weights_ready": "in1_ready" if memory is None else "unread",

@@ -15,6 +15,8 @@ module bfx_dot #(
     parameter bit XNOR = 0,  // terms are value or its complement
     parameter int SHARED = 0,
     parameter longint CONSTANT = 0,  // added to the result of every beat
+    parameter int LEVELS = 0,  // of adders of planes, at least
+    parameter int STEP = 0,  // the sum of the operands is shifted left by so many bits where `far` says so
     parameter int P = 12
 ) (
     input wire clk,
@@ -24,6 +26,7 @@ module bfx_dot #(
     input wire [(SHARED > 0 ? SHARED : 1)-1:0] shared,  // as late as the planes
     input wire add,  // the planes' sum reaches the accumulator
     input wire first,
+    input wire far,
     output logic [P-1:0] y
 );
   // Planes of a weight of 2^P and more do not matter.
@@ -111,7 +114,7 @@ module bfx_dot #(
     end
   endgenerate
 
-  bfx_shift_tree #(.N(N), .OW(P), .WIDTH(WIDTHS), .SHIFT(SHIFTS)) i_combine (
+  bfx_shift_tree #(.N(N), .OW(P), .WIDTH(WIDTHS), .SHIFT(SHIFTS), .LEVELS(LEVELS)) i_combine (
       .clk,
       .en,
       .x(sums),
@@ -127,5 +130,9 @@ module bfx_dot #(
     end
   endgenerate
 
-  always_ff @(posedge clk) if (en && add) y <= total + terms[0] + terms[1];
+  // With two operands the adder's LUTs choose.
+  wire is_far = STEP > 0 && far;
+  wire [P-1:0] low = is_far ? terms[0] << STEP : terms[0];
+  wire [P-1:0] high = is_far ? terms[1] << STEP : terms[1];
+  always_ff @(posedge clk) if (en && add) y <= total + low + high;
 endmodule

@@ -69,6 +69,7 @@ module bfx_mvau #(
         return levels;
     endfunction
 
+    localparam int Constant = SignsInput ? SIMD : SignsWeight && INPUT_SIGNED ? SIMD << (W - 1) : 0;
     localparam int Scale = SignsWeight ? 1 : 0;
     localparam int Kept = Planes + Scale < P ? Planes : P - Scale;
     localparam int Depth = plane_levels(W) + shift_levels(Kept + (Shared > 0 ? 1 : 0));
@@ -188,7 +189,7 @@ module bfx_mvau #(
             .SIGNED(Signed && !Matches),
             .XNOR(INPUT_BIPOLAR),
             .SHARED(Shared),
-            .CONSTANT(SignsInput ? SIMD : SignsWeight && INPUT_SIGNED ? SIMD << (W - 1) : 0),
+            .CONSTANT(64'(Constant)),
             .P(P)
         ) i_dot (
             .clk,
@@ -198,6 +199,7 @@ module bfx_mvau #(
             .shared(shared[SEPARATE?p:0]),
             .add(valid),
             .first(first),
+            .far(1'b0),
             .y(results[p])
         );
     end

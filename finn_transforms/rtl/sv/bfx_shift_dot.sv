@@ -1,8 +1,8 @@
 // Dot product whose terms have exponents, summed over the words of a vector, modulo 2^P: terms of equal exponents are
 // summed first, each such class of them is shifted once, and the classes are added with the accumulator.
 //
-// Terms come in the order of their classes. A class is shifted by its BASE, which is wires, and by `amounts`, at most
-// its SPAN. All operands are unsigned: what inverted top bits and complements add is a constant, which is where the
+// Terms come in the order of their classes. A class is shifted by its BASE, which is wires, by its STEP where `far` says
+// so, which its last adder does, and by `near`, at most NEAR. All operands are unsigned: what inverted top bits and complements add is a constant, which is where the
 // accumulator starts. Behind the classes' sums are a register if HELD, and the steps of the tree over the classes.
 module bfx_shift_dot #(
     parameter int SIMD = 4,
@@ -14,9 +14,10 @@ module bfx_shift_dot #(
     parameter bit ONCE = 0,  // a vector is one word
     parameter int CLASSES = 2,
     parameter bit [CLASSES-1:0][31:0] SIZES = {32'd2, 32'd2},
-    parameter bit [CLASSES-1:0][31:0] WAITS = '0,  // by how many cycles a class is early
+    parameter bit [CLASSES-1:0][31:0] LEVELS = '0,  // of adders of planes, so that all classes are as late
     parameter bit [CLASSES-1:0][31:0] BASES = {32'd1, 32'd0},  // ascending, less than P
-    parameter bit [CLASSES-1:0][31:0] SPANS = '0,
+    parameter bit [CLASSES-1:0][31:0] STEPS = '0,
+    parameter bit [CLASSES-1:0][31:0] NEAR = '0,
     parameter bit [CLASSES-1:0][63:0] WEIGHTS = {64'd2, 64'd1},  // sum of 2^exponent over the words of a vector
     parameter int BITS = 1,
     parameter bit HELD = 0
@@ -25,7 +26,8 @@ module bfx_shift_dot #(
     input wire en,
     input wire [SIMD-1:0][PLANES-1:0] select,
     input wire [SIMD-1:0][W-1:0] value,
-    input wire [CLASSES-1:0][BITS-1:0] amounts,  // with the classes' sums
+    input wire [CLASSES-1:0] far,  // with the operands of a class's last adder
+    input wire [CLASSES-1:0][BITS-1:0] near,  // with the classes' sums
     input wire add,
     input wire first,
     output logic [P-1:0] y
@@ -63,7 +65,7 @@ module bfx_shift_dot #(
     function automatic sizes_t widths();
         sizes_t result;
         for (int c = 0; c < CLASSES; c++) begin
-            int bits = width_of(longint'(SIZES[c]) * largest_product() + offset(int'(SIZES[c])));
+            int bits = width_of(longint'(SIZES[c]) * largest_product() + offset(int'(SIZES[c]))) + int'(STEPS[c]);
             int room = P - int'(BASES[c]);
             result[c] = 32'(bits < room ? bits : room);
         end
@@ -73,7 +75,7 @@ module bfx_shift_dot #(
     function automatic sizes_t moved_widths();
         sizes_t result;
         for (int c = 0; c < CLASSES; c++) begin
-            int bits = int'(Widths[c] + SPANS[c]);
+            int bits = int'(Widths[c] + NEAR[c]);
             int room = P - int'(BASES[c]);
             result[c] = 32'(bits < room ? bits : room);
         end
@@ -96,23 +98,20 @@ module bfx_shift_dot #(
         localparam int Size = int'(SIZES[c]);
         localparam int SW = int'(Widths[c]);
         localparam int MW = int'(MovedWidths[c]);
-        wire [SW-1:0] sum, late;
+        wire [SW-1:0] sum;
         bfx_dot #(
             .SIMD(Size), .BEATS(1), .PLANES(PLANES), .NEGATIVE(NEGATIVE), .W(W), .SIGNED(SIGNED),
-            .CONSTANT(offset(Size)), .P(SW)
+            .CONSTANT(offset(Size)), .LEVELS(int'(LEVELS[c])), .STEP(int'(STEPS[c])), .P(SW)
         ) i_dot (
             .clk, .en, .select(select[int'(At[c])+:Size]), .value(value[int'(At[c])+:Size]), .shared('0), .add(1'b1),
-            .first(1'b1), .y(sum)
+            .first(1'b1), .far(far[c]), .y(sum)
         );
-        bfx_adder_tree #(
-            .N(1), .W(SW), .MAX((64'd1 << SW) - 1), .OW(SW), .LEVELS(int'(WAITS[c]))
-        ) i_wait (.clk, .en, .x(sum), .y(late));
         logic [MW-1:0] moved;
-        if (SPANS[c] == 0) begin : gen_wires
-            wire unused = &{1'b0, amounts[c]};
-            assign moved = late;
+        if (NEAR[c] == 0) begin : gen_wires
+            wire unused = &{1'b0, near[c]};
+            assign moved = sum;
         end else begin : gen_shift
-            assign moved = MW'(late) << amounts[c];
+            assign moved = MW'(sum) << near[c];
         end
         logic [MW-1:0] operand;
         if (HELD) begin : gen_held

@@ -2,7 +2,8 @@
 //
 // Folding, weights, handshake as bfx_mvau. Lanes whose exponents are the same in every word are a class: LANES lists the
 // lanes of the first class, then those of the second one, and so on, SIZES how many each has. The exponent of a class is
-// its BASE and what TABLE says for the word, whose ROWS repeat; see bfx_shift_dot.
+// its BASE and what TABLE says for the word, whose ROWS repeat: by how much more, at most NEAR, and above that a bit for a
+// STEP per class. See bfx_shift_dot.
 module bfx_shift_mvau #(
     parameter int SIMD = 4,
     parameter int PE = 2,
@@ -19,11 +20,12 @@ module bfx_shift_mvau #(
     parameter bit [SIMD-1:0][31:0] LANES = {32'd3, 32'd2, 32'd1, 32'd0},
     parameter bit [CLASSES-1:0][31:0] SIZES = 32'd4,
     parameter bit [CLASSES-1:0][31:0] BASES = 32'd0,
-    parameter bit [CLASSES-1:0][31:0] SPANS = 32'd1,
+    parameter bit [CLASSES-1:0][31:0] STEPS = 32'd1,
+    parameter bit [CLASSES-1:0][31:0] NEAR = 32'd0,
     parameter bit [CLASSES-1:0][63:0] WEIGHTS = 64'd6,
     parameter int ROWS = 2,
     parameter int BITS = 1,
-    parameter logic [ROWS*CLASSES*BITS-1:0] TABLE = 2'd2,
+    parameter logic [ROWS*CLASSES*(BITS+1)-1:0] TABLE = 4'd8,
     parameter bit HELD = 0,
     parameter int ADDRESS_BITS = NF * SF > 1 ? $clog2(NF * SF) : 1
 ) (
@@ -59,30 +61,32 @@ module bfx_shift_mvau #(
         return levels;
     endfunction
 
-    // Registers of the sum of a class.
-    function automatic int depth_of(int c);
+    // Registers of the planes of a class, and those up to the operands of its last adder.
+    function automatic int plane_levels(int c);
         int terms = int'(SIZES[c]);
-        int room = P - int'(BASES[c]);
-        int leaves = W == 1 ? (terms + 2) / 3 : (terms + 1) / 2;
-        return 2 + tree_levels(leaves) + shift_levels(Planes < room ? Planes : room);
+        return 1 + tree_levels(W == 1 ? (terms + 2) / 3 : (terms + 1) / 2);
     endfunction
 
     function automatic int longest();
         int result = 0;
-        for (int c = 0; c < CLASSES; c++) if (depth_of(c) > result) result = depth_of(c);
+        for (int c = 0; c < CLASSES; c++) begin
+            int room = P - int'(BASES[c]);
+            int depth = plane_levels(c) + shift_levels(Planes < room ? Planes : room);
+            if (depth > result) result = depth;
+        end
         return result;
     endfunction
 
     localparam int Front = longest();
 
-    function automatic sizes_t waits();
+    function automatic sizes_t levels();
         sizes_t result;
-        for (int c = 0; c < CLASSES; c++) result[c] = 32'(Front - depth_of(c));
+        for (int c = 0; c < CLASSES; c++) result[c] = 32'(Front - plane_levels(c));
         return result;
     endfunction
 
-    localparam sizes_t Waits = waits();
-    localparam int Back = shift_levels(CLASSES) + (HELD ? 1 : 0);
+    localparam sizes_t Levels = levels();
+    localparam int Back = 1 + shift_levels(CLASSES) + (HELD ? 1 : 0);
 
     wire en, leaves, wants;
     wire [SIMD-1:0][INPUT_BITS-1:0] word;
@@ -109,26 +113,28 @@ module bfx_shift_mvau #(
         wire unused = &{1'b0, leaves, wants, weights_valid};
     end
 
-    wire summed_valid, summed_first, summed_last, valid, first, last;
-    bfx_marks #(.DEPTH(Front)) i_summed (
+    wire front_valid, front_first, front_last, valid, first, last;
+    bfx_marks #(.DEPTH(Front)) i_front (
         .clk, .rst_n, .en, .valid(word_valid), .first(word_first), .last(word_last),
-        .late_valid(summed_valid), .late_first(summed_first), .late_last(summed_last)
+        .late_valid(front_valid), .late_first(front_first), .late_last(front_last)
     );
-    if (Back > 0) begin : gen_back
-        bfx_marks #(.DEPTH(Back)) i_moved (
-            .clk, .rst_n, .en, .valid(summed_valid), .first(summed_first), .last(summed_last),
-            .late_valid(valid), .late_first(first), .late_last(last)
-        );
-    end else begin : gen_here
-        assign {valid, first, last} = {summed_valid, summed_first, summed_last};
-    end
-    wire [CLASSES-1:0][BITS-1:0] amounts;
+    bfx_marks #(.DEPTH(Back)) i_back (
+        .clk, .rst_n, .en, .valid(front_valid), .first(front_first), .last(front_last),
+        .late_valid(valid), .late_first(first), .late_last(last)
+    );
+    wire [CLASSES-1:0][BITS:0] amounts;
+    wire [CLASSES-1:0] far;
+    logic [CLASSES-1:0][BITS-1:0] near;
     wire unused_always;
     bfx_constants #(
-        .WIDTH(CLASSES * BITS), .ROWS(ROWS), .TABLE(TABLE), .REGISTERED(1)
+        .WIDTH(CLASSES * (BITS + 1)), .ROWS(ROWS), .TABLE(TABLE), .REGISTERED(1)
     ) i_amounts (
-        .clk, .rst_n, .out_data(amounts), .out_valid(unused_always), .out_ready(en && summed_valid)
+        .clk, .rst_n, .out_data(amounts), .out_valid(unused_always), .out_ready(en && front_valid)
     );
+    for (genvar c = 0; c < CLASSES; c++) begin : gen_amount
+        assign far[c] = amounts[c][BITS];
+        always_ff @(posedge clk) if (en) near[c] <= amounts[c][BITS-1:0];
+    end
 
     wire [PE-1:0][P-1:0] results;
     for (genvar p = 0; p < PE; p++) begin : gen_pe
@@ -142,8 +148,9 @@ module bfx_shift_mvau #(
         bfx_shift_dot #(
             .SIMD(SIMD), .PLANES(Planes), .NEGATIVE(SelectsInput ? INPUT_SIGNED : WEIGHT_SIGNED), .W(W),
             .SIGNED(SelectsInput ? WEIGHT_SIGNED : INPUT_SIGNED), .P(P), .ONCE(SF == 1), .CLASSES(CLASSES),
-            .SIZES(SIZES), .WAITS(Waits), .BASES(BASES), .SPANS(SPANS), .WEIGHTS(WEIGHTS), .BITS(BITS), .HELD(HELD)
-        ) i_dot (.clk, .en, .select, .value, .amounts, .add(valid), .first, .y(results[p]));
+            .SIZES(SIZES), .LEVELS(Levels), .BASES(BASES), .STEPS(STEPS), .NEAR(NEAR), .WEIGHTS(WEIGHTS), .BITS(BITS),
+            .HELD(HELD)
+        ) i_dot (.clk, .en, .select, .value, .far, .near, .add(valid), .first, .y(results[p]));
     end
 
     bfx_sums_out #(.WIDTH(PE * P), .SF(SF)) i_out (

@@ -29,6 +29,13 @@ def test_a_carry_chain_is_followed_bit_by_bit() -> None:
     assert (path.start, path.end, path.lut_levels, path.carry_bits) == ("from", "to", 1, 7)
 
 
+def test_a_chain_may_begin_with_constants() -> None:
+    low = carry("low", ["0", "0", 10, "0"], ["0", "1", 2, "0"], first=20)
+    path = critical_path(netlist(register("from", 99, 2), lut("s", [2], 10), low, register("to", 23, 40)), "xc7")
+    assert path is not None
+    assert (path.start, path.end, path.carry_bits) == ("from", "to", 1)
+
+
 def test_ports_count_as_registers_of_the_neighbours() -> None:
     path = critical_path(netlist(lut("a", [2], 3), inputs={"x": [2]}, outputs={"y": [3]}), "xcup")
     assert path is not None

@@ -29,7 +29,7 @@ UNITS = [
             ("INT4 INT4 INT18", (16, 4), (2, 4), shared_by_words([3, 1, 1, 3], 4), "memory", {}),
             ("INT4 UINT3 INT20", (8, 4), (4, 2), shared_by_words([5, 0, 1, 2], 2), "stream", {}),
             ("INT8 TERNARY INT24", (6, 2), (1, 3), [2], "memory", {}),
-            # A shift behind each multiplier, and wires.
+            # Shifts of inputs, or behind each multiplier, and wires.
             ("INT4 INT4 INT20", (16, 4), (2, 4), ANY, "memory", {"num_vectors": (2,)}),
             ("UINT4 INT8 INT22", (12, 2), (1, 3), ANY, "stream", {"num_vectors": (2,)}),
             ("UINT2 INT6 INT20", (12, 4), (2, 3), ANY, "stream", {}),
@@ -53,6 +53,11 @@ UNITS = [
         ]
     )
 ]  # fmt: skip
+
+
+# Both places of a shift.
+UNITS += [replace(unit, name=f"{unit.name}_products", place="products") for unit in UNITS if unit.shifts_inputs]
+UNITS += [replace(unit, name=f"{unit.name}_inputs", place="inputs") for unit in UNITS[:3]]
 
 
 def folded(unit: ShiftMvau) -> MvauLut:
@@ -87,8 +92,9 @@ def test_extremes_fit_the_narrowest_accumulator_and_no_narrower_one() -> None:
         witnesses = np.stack([np.where(column > 0, high, low), np.where(column > 0, low, high)])
         for bits in (most.bit_length() + 1, most.bit_length()):
             name = f"{kind.lower()}_{'narrow' if bits == most.bit_length() else 'enough'}"
-            units.append(shift_unit(name, f"{kind} INT4 INT{bits}", (24, 2), (2, 4), exponents, weights=matrix))
-            inputs.append(witnesses.reshape(2, -1, 4))
+            unit = shift_unit(name, f"{kind} INT4 INT{bits}", (24, 2), (2, 4), exponents, weights=matrix)
+            units += [unit, replace(unit, name=f"products_{name}", place="products")]
+            inputs += [witnesses.reshape(2, -1, 4)] * 2
     bench = Bench(units)
     for unit, values in zip(units, inputs, strict=True):
         bits, exact = unit.accumulator_bits, unit.golden(values)[0]
@@ -100,8 +106,9 @@ def test_extremes_fit_the_narrowest_accumulator_and_no_narrower_one() -> None:
 
 def test_sums_of_a_few_bits_wrap() -> None:
     units = [
-        shift_unit(f"wrapped{p}_{simd}", f"INT4 INT4 INT{p}", (16, 2), (1, simd), exponents)
-        for p, simd, exponents in ((4, 4, ANY), (4, 16, ANY), (5, 4, shared_by_words([0, 3, 1, 2], 4)), (9, 8, ANY))
+        replace(shift_unit(f"wrapped{p}_{simd}_{place}", f"INT4 INT4 INT{p}", (16, 2), (1, simd), ks), place=place)
+        for p, simd, ks in ((4, 4, ANY), (4, 16, ANY), (5, 4, shared_by_words([0, 3, 1, 2], 4)), (9, 8, ANY))
+        for place in ("products", "inputs")
     ]
     bench = Bench(units)
     for unit in units:
@@ -113,25 +120,45 @@ def test_sums_of_a_few_bits_wrap() -> None:
 def test_gates_compute_the_same() -> None:
     pytest.importorskip("pyosys")
     units = [
-        shift_unit("gates_tree", "UINT4 INT4 INT14", (8, 4), (2, 2), shared_by_words([0, 3, 1, 2], 2)),
-        shift_unit("gates_products", "INT3 INT4 INT14", (9, 2), (1, 3), ANY, "stream"),
-        shift_unit("gates_wires", "UINT4 INT3 INT14", (6, 4), (2, 6), ANY),
+        shift_unit("gates_tree", "UINT3 INT3 INT12", (8, 1), (1, 2), shared_by_words([0, 3, 1, 2], 2)),
+        shift_unit("gates_inputs", "INT2 INT3 INT12", (6, 2), (1, 3), ANY, "stream"),
     ]
     assert check_gates([(unit, inputs_of(unit)) for unit in units], stalls=Stalls(), seed=3) == []
 
 
 def test_lanes_that_are_alike_share_a_shift() -> None:
     shared = ShiftSchedule.of(shared_by_words([0, 3, 0, 3, 0, 3], 4), 4)
-    assert [each.lanes for each in shared.classes] == [(0, 1, 2, 3)]
-    # The table repeats; two shifts are chosen from by the adder behind.
-    assert (shared.table, shared.amount_bits, shared.is_held) == (((0,), (3,)), 2, False)
+    (every,) = shared.classes
+    assert (every.lanes, every.base, every.step, every.nearest) == ((0, 1, 2, 3), 0, 3, 0)
+    # The table repeats.
+    assert (shared.table, shared.is_held, shared.is_scattered) == (((0,), (2,)), False, False)
+    (four,) = ShiftSchedule.of([0, 1, 2, 3], 1).classes
+    assert (four.step, four.near, four.far) == (2, (0, 1, 0, 1), (False, False, True, True))
     mixed = ShiftSchedule.of([1, 0, 1, 3, 2, 0, 2, 3], 4)
-    assert [(each.lanes, each.base, each.amounts) for each in mixed.classes] == [
-        ((1,), 0, (0, 0)), ((0, 2), 1, (0, 1)), ((3,), 3, (0, 0))
+    assert [(each.lanes, each.base, each.step, each.far) for each in mixed.classes] == [
+        ((1,), 0, 0, (False, False)), ((0, 2), 1, 1, (False, True)), ((3,), 3, 0, (False, False))
     ]  # fmt: skip
-    assert (mixed.lanes, mixed.is_held) == ((1, 0, 2, 3), True)
+    assert (mixed.lanes, mixed.lane_table) == ((1, 0, 2, 3), ((1, 0, 1, 3), (2, 0, 2, 3)))
     wires = ShiftSchedule.of([2, 2, 0], 3)
-    assert (wires.table, wires.amount_bits, wires.is_held) == (((0, 0),), 1, False)
+    assert (wires.table, wires.is_held, wires.is_scattered) == (((0, 0),), False, False)
+
+
+def test_near_shifts_of_several_classes_have_a_register() -> None:
+    def held(*rows: list[int]) -> bool:
+        return ShiftSchedule.of(np.concatenate(rows).tolist(), len(rows[0])).is_held
+
+    assert not held([0, 0], [2, 2], [3, 3], [1, 1])
+    assert held([0, 0], [1, 1], [2, 2], [5, 5], [7, 7])
+    assert not held([0, 1], [3, 1])
+    assert held([0, 1], [3, 1], [2, 1])
+
+
+def test_inputs_are_shifted_where_lanes_have_shifts_of_their_own() -> None:
+    assert [unit.shifts_inputs for unit in UNITS[:5]] == [False, False, False, False, True]
+    assert not shift_unit("u", "UINT4 INT4 INT16", (6, 2), (1, 1), ANY).shifts_inputs
+    # Two lanes each.
+    assert not ShiftSchedule.of([0, 0, 1, 1, 2, 2, 0, 0], 4).is_scattered
+    assert ShiftSchedule.of([0, 0, 1, 1, 2, 2, 0, 2], 4).is_scattered
 
 
 @pytest.mark.parametrize(
