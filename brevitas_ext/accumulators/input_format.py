@@ -8,9 +8,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
 from brevitas.proxy.runtime_quant import ActQuantProxyFromInjector
 from brevitas.quant_tensor import IntQuantTensor
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from brevitas_ext.arith import IntRange
@@ -23,24 +25,38 @@ class InputFormat:
     """Integers of a quantized input, as multiples of its scale: the stored integers less their zero point.
 
     Attributes:
-        bits: width N.
+        bits: width N, before a shift.
         signed: whether the stored integers are signed.
-        box: every value the input can take, the 0 of zero padding included.
-        scale: the input's scale, or None if it is not one number.
+        box: every value the input can take before a shift, the 0 of zero padding included.
+        scale: the unit of the sums over the input, times the weight's scale: the input's scale, or None if it is not
+            one number.
+        exponents: left shift of the input of every weight (ShiftQuant), less the smallest one of its row, shape (C, K);
+            None if there is nothing to shift.
     """
 
     bits: int
     signed: bool
     box: IntRange
     scale: float | None
+    exponents: NDArray[np.int64] | None = None
 
     def union(self, other: InputFormat) -> InputFormat:
-        """Return a format that holds the inputs of both, for a layer that is called more than once."""
+        """Return a format that holds the inputs of both, for a layer that is called more than once.
+
+        Raises:
+            ValueError: they are shifted in different ways.
+        """
+        if not _equal(self.exponents, other.exponents):
+            raise ValueError(
+                "expected inputs whose channels are shifted the same way in every call, found others; share one "
+                "quantizer between the calls"
+            )
         return InputFormat(
             bits=max(self.bits, other.bits),
             signed=self.signed or other.signed,
             box=self.box.union(other.box),
             scale=self.scale if self.scale == other.scale else None,
+            exponents=self.exponents,
         )
 
 
@@ -94,7 +110,7 @@ def input_format(quant_input: Any, narrow_scales: NarrowScales) -> InputFormat |
     stored = _stored_range(bits, signed=signed, narrow=quant_input.scale in narrow_scales)
     shifts = IntRange(-int(zero_point.max()), -int(zero_point.min()))
     box = (stored + shifts).union(_ZERO)
-    _check_observed(quant_input, box)
+    check_observed(quant_input, quant_input.scale, box)
     scale = quant_input.scale
     return InputFormat(bits=bits, signed=signed, box=box, scale=scale.item() if scale.numel() == 1 else None)
 
@@ -105,8 +121,19 @@ def _stored_range(bits: int, *, signed: bool, narrow: bool) -> IntRange:
     return IntRange.of_bits(bits, signed=signed, narrow=narrow)
 
 
-def _check_observed(quant_input: IntQuantTensor, box: IntRange) -> None:
-    observed = torch.round(quant_input.value.double() / quant_input.scale.double())
+def _equal(first: NDArray[np.int64] | None, second: NDArray[np.int64] | None) -> bool:
+    if first is None or second is None:
+        return first is second
+    return np.array_equal(first, second)
+
+
+def check_observed(quant_input: IntQuantTensor, steps: Tensor, box: IntRange) -> None:
+    """Raise unless the tensor's integers lie in a box; `steps` are what they are multiples of, and broadcast.
+
+    Raises:
+        ValueError: one does not.
+    """
+    observed = torch.round(quant_input.value.double() / steps.double())
     lowest, highest = int(observed.min()), int(observed.max())
     if not box.contains(IntRange(lowest, highest)):
         raise ValueError(

@@ -17,7 +17,7 @@ class ChannelReport:
     """The accumulator of one output channel.
 
     Attributes:
-        l1_norm: sum of the magnitudes of the integer weights.
+        l1_norm: sum of the magnitudes of the integer weights, each shifted as its input is.
         sparsity: share of weights that are 0.
         bias: the bias in units of the accumulator, which the width does not include: FINN and most hardware add it
             behind the accumulator or fold it into thresholds.  None if there is none, or the scale is not known.
@@ -56,6 +56,7 @@ class LayerReport:
         bound: ``"a2q"``, ``"a2q+"`` or None.
         datatype_bound: width by A2Q Eq. 8, or None.
         channels: one entry per output channel.
+        input_shift: largest left shift of an input in its products (ShiftQuant).
     """
 
     name: str
@@ -70,14 +71,19 @@ class LayerReport:
     bound: str | None
     datatype_bound: int | None
     channels: tuple[ChannelReport, ...]
+    input_shift: int = 0
 
     @classmethod
     def of(cls, layer: TracedLayer) -> Self:
         """Report on a traced layer."""
-        k = layer.weight_integers.shape[1]
+        k, shifts = layer.weight_integers.shape[1], layer.input_exponents
         datatypes = None
         if layer.input_bits is not None:
-            datatypes = datatype_bound(k, layer.weight_bits, layer.input_bits, input_signed=bool(layer.input_signed))
+            # A product with an input that is shifted by k bits counts as 2**k products.
+            products = k if shifts is None else int((1 << shifts).sum(axis=1).max())
+            datatypes = datatype_bound(
+                products, layer.weight_bits, layer.input_bits, input_signed=bool(layer.input_signed)
+            )
         return cls(
             name=layer.name,
             kind=layer.kind,
@@ -91,6 +97,7 @@ class LayerReport:
             bound=layer.bound,
             datatype_bound=datatypes,
             channels=_channels(layer),
+            input_shift=0 if shifts is None else int(shifts.max()),
         )
 
     @property
@@ -127,7 +134,7 @@ class LayerReport:
 
 
 def _channels(layer: TracedLayer) -> tuple[ChannelReport, ...]:
-    weights = layer.weight_integers
+    weights = layer.accumulated
     channels: list[dict[str, Any]] = [
         {"l1_norm": int(np.abs(row).sum()), "sparsity": float((row == 0).mean()), "bias": _bias(layer, index)}
         for index, row in enumerate(weights)

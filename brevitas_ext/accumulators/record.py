@@ -36,6 +36,8 @@ class TracedLayer:
         input_low: lowest input value as a multiple of its scale, the 0 of padding included.
         input_high: highest, likewise.
         input_scale: the input's scale, if it is one number.
+        input_exponents: left shift of the input of every weight, less the smallest one of its row, shape (C, K); None
+            if there is nothing to shift, see `InputFormat`.
     """
 
     name: str
@@ -51,6 +53,7 @@ class TracedLayer:
     input_low: int | None = None
     input_high: int | None = None
     input_scale: float | None = None
+    input_exponents: NDArray[np.int64] | None = None
 
     @classmethod
     def of(cls, name: str, layer: Any, quant_input: Any) -> Self:
@@ -93,7 +96,13 @@ class TracedLayer:
             input_low=fmt.box.low,
             input_high=fmt.box.high,
             input_scale=fmt.scale,
+            input_exponents=fmt.exponents,
         )
+
+    @property
+    def accumulated(self) -> NDArray[np.int64]:
+        """The factors of the unshifted inputs in a sum, shape (C, K): integer weights, shifted as their inputs are."""
+        return self.weight_integers if self.input_exponents is None else self.weight_integers << self.input_exponents
 
 
 def _integers(layout: ChannelRows, weight: IntQuantTensor) -> NDArray[np.int64]:

@@ -83,9 +83,9 @@ class AccumulatorReport:
                 overflow="any_order",
                 input_low=layer.input_low,
                 input_high=layer.input_high,
-                channel_digests=channel_digests(layer.weight_integers),
+                channel_digests=channel_digests(layer.accumulated),
             )
-            contract.check(layer.weight_integers)
+            contract.check(layer.accumulated)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the report as dictionaries, lists, strings and numbers."""

@@ -11,8 +11,9 @@ from brevitas.nn.quant_layer import QuantWeightBiasInputOutputLayer
 from brevitas.nn.quant_scale_bias import QuantScaleBias
 from torch import nn
 
-from brevitas_ext.accumulators.input_format import InputFormat, NarrowScales, input_format
+from brevitas_ext.accumulators.input_format import InputFormat, NarrowScales
 from brevitas_ext.accumulators.record import TracedLayer
+from brevitas_ext.accumulators.shifted_input import layer_format
 from brevitas_ext.quantizers.evaluation import evaluation_mode, run
 
 # Neither sums products, so neither has an accumulator.
@@ -46,13 +47,13 @@ def trace_layers(model: nn.Module, example: Any) -> list[TracedLayer]:
     def note(layer: Any, args: tuple[Any, ...], kwargs: dict[str, Any], _output: Any) -> None:
         quant_input = layer.input_quant(layer.unpack_input(args[0] if args else kwargs["input"]))
         try:
-            seen = input_format(quant_input, narrow_scales)
+            seen = layer_format(layer, quant_input, narrow_scales)
             if layer not in records:
                 records[layer], formats[layer] = TracedLayer.of(names[layer], layer, quant_input), seen
+            known = formats[layer]
+            formats[layer] = known.union(seen) if known and seen else None
         except (TypeError, ValueError) as error:
             raise type(error)(f"layer {names[layer]}: {error}") from error
-        known = formats[layer]
-        formats[layer] = known.union(seen) if known and seen else None
 
     with evaluation_mode(model), narrow_scales.watch(model):
         handles = [layer.register_forward_hook(note, with_kwargs=True) for layer in names]

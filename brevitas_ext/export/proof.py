@@ -128,9 +128,9 @@ def build_contract(layers: Sequence[TracedLayer]) -> AccumulatorContract:
             overflow="any_order",
             input_low=layer.input_low,
             input_high=layer.input_high,
-            channel_digests=channel_digests(layer.weight_integers),
+            channel_digests=channel_digests(layer.accumulated),
         )
-        contract.check(layer.weight_integers)
+        contract.check(layer.accumulated)
         contracts.append(contract)
     return AccumulatorContract(layers=tuple(contracts))
 
@@ -158,18 +158,18 @@ def prove_contract(model: onnx.ModelProto, layers: Sequence[TracedLayer], calls:
     found = quantized_constants(model)
     zero_points = {call.name: np.rint(call.zero_point).astype(np.int64) for call in calls}
     for layer in promised:
-        weights = constrained[layer.layer].weight_integers
+        weights, accumulated = constrained[layer.layer].weight_integers, constrained[layer.layer].accumulated
         # A model that is a layer itself has no path.
         name = next(name for name in (join(layer.layer, "weight_quant"), "weight_quant") if name in found)
         in_file = np.sort(found[name].integers - zero_points[name], axis=None)
-        if layer.channel_digests != channel_digests(weights) or not np.array_equal(
+        if layer.channel_digests != channel_digests(accumulated) or not np.array_equal(
             in_file, np.sort(weights, axis=None)
         ):
             raise ExportMismatchError(
                 f"Layer {layer.layer!r}: expected a contract for the weights in the file, found one for others. "
                 "Report this with the model."
             )
-        layer.check(weights)
+        layer.check(accumulated)
 
 
 def _compare(call: QuantizerCall, found: Constant) -> None:

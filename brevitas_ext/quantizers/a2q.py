@@ -8,6 +8,12 @@ The guarantee does not rest on floating point.  Rounding toward zero keeps ``||q
 arithmetic, but the computed norm and quotient carry rounding errors, and a quotient that lands just above an integer
 (equal weights, powers of two) breaks the budget.  `a2q_integers` therefore ends with a check in exact integers, and
 takes the excess, as a rule a single unit, off the last weights of the row.
+
+**Shifted inputs** (ShiftQuant).  Where input channel j comes as N-bit integers times ``f_j = 2**k_j``, the sums are in
+units of the smallest group, ``sum_j (a_j * q_j) << k_j``, and the budget, the one of N bits, is for the weighted norm
+``sum_j f_j * |q_j|``: ``q = trunc(v / step)`` with ``step = max(s * ||v||_1 / 2**t, sum_j f_j |v_j| / budget)``.  The
+norm parameter t thus keeps its meaning while shifts move in training; with equal shifts this is Eq. 20-23.  A2Q+
+centers so that ``sum_j f_j * v_j`` is zero, which splits the weighted norm evenly between the signs.
 """
 
 from __future__ import annotations
@@ -94,7 +100,7 @@ class A2QConfig:
         return math.log2(self.l1_budget.numerator) - math.log2(self.l1_budget.denominator)
 
 
-def a2q_integers(v: Tensor, t: Tensor, s: Tensor, config: A2QConfig) -> Tensor:
+def a2q_integers(v: Tensor, t: Tensor, s: Tensor, config: A2QConfig, factors: Tensor | None = None) -> Tensor:
     """Return the integer weights of A2Q or A2Q+, A2Q Eq. 20 before dequantization.
 
     Args:
@@ -103,6 +109,7 @@ def a2q_integers(v: Tensor, t: Tensor, s: Tensor, config: A2QConfig) -> Tensor:
         t: log2 of the norm parameter, shape (C, 1).
         s: positive scale, shape (C, 1), shared by this function and by the dequantization.
         config: widths.
+        factors: powers of two f that the input of each weight is multiplied by, shape (C, K); None where all are 1.
 
     Returns:
         Integers of ``v``'s type, shape (C, K), differentiable in all three tensors by straight-through estimation.  For
@@ -113,25 +120,47 @@ def a2q_integers(v: Tensor, t: Tensor, s: Tensor, config: A2QConfig) -> Tensor:
         ValueError: a tensor has the wrong shape or type.
     """
     _check(v, t, s)
-    centered = v - v.mean(dim=1, keepdim=True) if config.zero_centered else v
-    norm = torch.linalg.vector_norm(centered, ord=1, dim=1, keepdim=True)
+    centered = zero_centered(v, factors) if config.zero_centered else v
     norm_in_steps = torch.exp2(clamp(t, -math.inf, _LARGEST_LOG_NORM)) / s
-    norm_in_steps = clamp(norm_in_steps, _SMALLEST_RATIO, float(config.l1_budget))
-    step = norm / norm_in_steps
+    step = l1_norm(centered) / clamp(norm_in_steps, _SMALLEST_RATIO, math.inf)
+    within_budget = l1_norm(centered, factors) / float(config.l1_budget)
+    step = torch.where(within_budget > step, within_budget, step)
     # v / ||v|| is undefined for a row of zeros, and useless for one so small that the step underflows.
     step = torch.where(step >= torch.finfo(step.dtype).tiny, step, s)
     limit = config.weight_limit
-    return _within_budget(clamp(round_toward_zero(centered / step), -limit, limit), config)
+    return _within_budget(clamp(round_toward_zero(centered / step), -limit, limit), config, factors)
 
 
-def penalty(t: Tensor, d: Tensor, config: A2QConfig) -> Tensor:
-    """Return A2Q's regularizer of one layer, ``sum_i max(t_i - T_i, 0)`` (section 4.1), differentiable in t and d."""
-    return torch.relu(t - (d + config.log2_l1_budget)).sum()
+def l1_norm(rows: Tensor, factors: Tensor | None = None) -> Tensor:
+    """Return the l1 norm of each row, weighted by `factors` if there are any, shape (C, 1)."""
+    weighted = rows if factors is None else rows * factors
+    norm: Tensor = torch.linalg.vector_norm(weighted, ord=1, dim=1, keepdim=True)
+    return norm
 
 
-def _within_budget(q: Tensor, config: A2QConfig) -> Tensor:
+def zero_centered(rows: Tensor, factors: Tensor | None = None) -> Tensor:
+    """Return rows less their mean, the one weighted by `factors` if there are any."""
+    if factors is None:
+        return rows - rows.mean(dim=1, keepdim=True)
+    return rows - (rows * factors).sum(dim=1, keepdim=True) / factors.sum(dim=1, keepdim=True)
+
+
+def penalty(t: Tensor, d: Tensor, config: A2QConfig, log2_share: Tensor | float = 0.0) -> Tensor:
+    """Return A2Q's regularizer of one layer, ``sum_i max(t_i - T_i, 0)`` (section 4.1), differentiable in t and d.
+
+    Args:
+        t: log2 of the norm parameters, shape (C, 1).
+        d: log2 of the scales, shape (C, 1).
+        config: widths.
+        log2_share: for shifted inputs, log2 of each row's l1 norm over its weighted one, by which T is lower.
+    """
+    return torch.relu(t - (d + config.log2_l1_budget + log2_share)).sum()
+
+
+def _within_budget(q: Tensor, config: A2QConfig, factors: Tensor | None) -> Tensor:
     """Return ``q`` with each row's excess over the integer budget removed; exact."""
-    widest = q.shape[1] * config.weight_limit
+    each = q.shape[1] if factors is None else int(factors.sum(dim=1).max())
+    widest = each * config.weight_limit
     budget = config.integer_budget
     if widest <= budget:
         return q
@@ -139,22 +168,24 @@ def _within_budget(q: Tensor, config: A2QConfig) -> Tensor:
         # Integers below 2**24 (2**53) and all their partial sums are exact in float32 (float64), and so is `budget`,
         # which is smaller than `widest`.
         exact = q if widest < 1 << 24 else q.double()
-        total = torch.linalg.vector_norm(exact, ord=1, dim=1)
+        f = torch.ones_like(exact[:, :1]) if factors is None else factors.to(exact)
+        total = torch.linalg.vector_norm(exact * f, ord=1, dim=1)
         if config.bounds_each_sign:
-            total = (total.double() + exact.sum(dim=1).abs()) / 2  # the larger of the two signs' sums
+            total = (total.double() + (exact * f).sum(dim=1).abs()) / 2  # the larger of the two signs' sums
         if not bool((total > budget).any()):
             return q
         if config.bounds_each_sign:
-            fixed = _first_units(exact.clamp(min=0), budget) - _first_units((-exact).clamp(min=0), budget)
+            fixed = _first_units(exact.clamp(min=0), budget, f) - _first_units((-exact).clamp(min=0), budget, f)
         else:
-            fixed = exact.sign() * _first_units(exact.abs(), budget)
+            fixed = exact.sign() * _first_units(exact.abs(), budget, f)
     return replace(q, fixed.to(q.dtype))
 
 
-def _first_units(magnitudes: Tensor, budget: int) -> Tensor:
-    """Return the magnitudes, cut off in each row where their running sum reaches ``budget``."""
-    before = magnitudes.cumsum(dim=1) - magnitudes
-    return torch.minimum(magnitudes, (budget - before).clamp(min=0))
+def _first_units(magnitudes: Tensor, budget: int, factors: Tensor) -> Tensor:
+    """Return the magnitudes, cut off in each row where their running sum, times the factors, reaches ``budget``."""
+    costs = magnitudes * factors
+    before = costs.cumsum(dim=1) - costs
+    return torch.minimum(magnitudes, torch.floor((budget - before).clamp(min=0) / factors))
 
 
 def _check(v: Tensor, t: Tensor, s: Tensor) -> None:

@@ -7,7 +7,7 @@ from typing import Any, Literal, get_args
 import torch
 from torch import nn
 
-from brevitas_ext.quantizers.a2q import A2QConfig
+from brevitas_ext.quantizers.a2q import A2QConfig, zero_centered
 from brevitas_ext.quantizers.closest_integers import closest_scale, start_at_closest_integers
 from brevitas_ext.quantizers.ep_init import project_on_l1_ball
 from brevitas_ext.quantizers.evaluation import evaluation_mode, run
@@ -61,15 +61,18 @@ def initialize_from_float(model: nn.Module, example: Any = None, *, method: Meth
 def _initialize(proxy: A2QWeightQuantProxy, config: A2QConfig, method: Method) -> None:
     quantizer, weight = proxy.tensor_quant, proxy.tracked_parameter_list[0]
     quantizer.initialize(weight)
-    rows = float_rows(quantizer.layout, weight).double()
+    rows, factors = float_rows(quantizer.layout, weight).double(), proxy.factors
     if config.zero_centered:
-        rows = rows - rows.mean(dim=1, keepdim=True)
+        rows = zero_centered(rows, factors)
     scale = torch.exp2(quantizer.effective_log_scale().double())
     if method == "euclidean_projection":
-        start = project_on_l1_ball(rows / scale, torch.full_like(scale, float(config.l1_budget)))
+        # Of the products: an input that is shifted makes its weight's error and cost as much larger.
+        f = torch.ones_like(rows) if factors is None else factors
+        start = project_on_l1_ball(rows * f / scale, torch.full_like(scale, float(config.l1_budget))) / f
         norm = start.abs().sum(dim=1, keepdim=True)
     else:
-        scale = closest_scale(rows, scale, config)
-        start, norm = start_at_closest_integers(rows / scale, config, _MARGIN * torch.finfo(weight.dtype).eps)
+        scale = closest_scale(rows, scale, config, factors)
+        margin = _MARGIN * torch.finfo(weight.dtype).eps
+        start, norm = start_at_closest_integers(rows / scale, config, margin, factors)
     weight.copy_(quantizer.layout.weight(start * scale))
     quantizer.set_parameters(scale, norm * scale)

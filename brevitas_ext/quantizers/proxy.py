@@ -13,12 +13,16 @@ from torch import Tensor
 from brevitas_ext.quantizers.a2q import A2QConfig
 from brevitas_ext.quantizers.brevitas_checkpoint import StateDict
 from brevitas_ext.quantizers.options import refuse_ignored_options
+from brevitas_ext.quantizers.shift_proxy import ShiftQuantTensor, channel_shifts
 from brevitas_ext.quantizers.tensor_quant import A2QTensorQuant
 
 _HOW_TO_QUANTIZE = (
     "quantize the layer's input (input_quant=..., or return_quant_tensor=True in the layer before), or declare it with "
     "weight_input_bit_width=... and weight_input_signed=..."
 )
+
+
+_INPUT_FORMAT = ("input_bit_width", "input_signed", "input_shifts")
 
 
 class UnknownInputFormatError(RuntimeError):
@@ -32,14 +36,21 @@ class A2QWeightQuantProxy(DecoupledWeightQuantWithInputProxyFromInjector):
     buffers that are part of the state dict, so `quant_weight()` works afterwards and after reloading, without any cache
     to enable.
 
+    Inputs from ShiftQuant come with a left shift per channel, which weighs the norm (`brevitas_ext.quantizers.a2q`).
+    The shifts are those of the static ranges, in training as in evaluation: while ranges are still collected the
+    weights follow them from step to step, and every forward pass leaves weights that fit the shifts of that moment.
+    `freeze_shift_ranges` ends that; do it once ranges are calibrated.
+
     Attributes:
-        input_bit_width: N of the last quantized input; 0 as long as it is not known.
+        input_bit_width: N of the last quantized input, before its shifts; 0 as long as it is not known.
         input_signed: whether that input was signed.
+        input_shifts: left shift of each of its channels, int64, shape (inputs,); empty if it had none.
     """
 
     tensor_quant: A2QTensorQuant  # type: ignore[assignment]  # a base class declares None
     input_bit_width: Tensor
     input_signed: Tensor
+    input_shifts: Tensor
 
     def __init__(self, quant_layer: torch.nn.Module, quant_injector: Any) -> None:
         refuse_ignored_options(quant_layer, quant_injector)
@@ -55,6 +66,7 @@ class A2QWeightQuantProxy(DecoupledWeightQuantWithInputProxyFromInjector):
         device = self.tensor_quant.log_scale.device if self.tensor_quant is not None else None
         self.register_buffer("input_bit_width", torch.tensor(self._input_format[0], device=device))
         self.register_buffer("input_signed", torch.tensor(self._input_format[1], device=device))
+        self.register_buffer("input_shifts", torch.empty(0, dtype=torch.int64, device=device))
 
     @property
     def config(self) -> A2QConfig:
@@ -70,6 +82,17 @@ class A2QWeightQuantProxy(DecoupledWeightQuantWithInputProxyFromInjector):
                 f"yet; run the model once, or {_HOW_TO_QUANTIZE}"
             )
         return self.tensor_quant.config(input_bits=bits, input_signed=signed)
+
+    @property
+    def factors(self) -> Tensor | None:
+        """Powers of two by which the input of each weight is multiplied, (C, K); None if they are equal in each row."""
+        if not self.input_shifts.numel():
+            return None
+        exponents = self.tensor_quant.layout.relative_exponents(self.input_shifts)
+        if not bool(exponents.any()):
+            return None
+        weight = self.tracked_parameter_list[0]
+        return torch.exp2(exponents.to(torch.promote_types(weight.dtype, torch.float32)))
 
     @property
     def zero_centered(self) -> bool:
@@ -93,12 +116,12 @@ class A2QWeightQuantProxy(DecoupledWeightQuantWithInputProxyFromInjector):
         """
         if not self.is_quant_enabled:
             return x
-        self._note(quant_input)
-        if self.export_mode:
+        if self.export_mode:  # where the last eager run told all there is to know of the input
             bits, signed = self._input_format
             out, scale, zero_point, bit_width, *_ = self.export_handler(x, torch.tensor(float(bits)), signed)  # type: ignore[misc]
         else:
-            out, scale, zero_point, bit_width = self.tensor_quant(x, self.config)
+            self._note(quant_input)
+            out, scale, zero_point, bit_width = self.tensor_quant(x, self.config, self.factors)
         if self.skip_create_quant_tensor:
             return out  # type: ignore[no-any-return]
         return IntQuantTensor(out, scale, zero_point, bit_width, self.is_signed, self.training)
@@ -118,6 +141,12 @@ class A2QWeightQuantProxy(DecoupledWeightQuantWithInputProxyFromInjector):
             )
         # A learned width is an integer up to rounding; more than that is rounded up, which is safe.
         observed = (math.ceil(quant_input.bit_width.item() - 1e-3), bool(quant_input.signed))
+        shifts = self.input_shifts.new_empty(0)
+        if isinstance(quant_input, ShiftQuantTensor):
+            bits, exponents = channel_shifts(self.tracked_module_list[0], quant_input)
+            observed, shifts = (bits, observed[1]), exponents.to(shifts)
+        if shifts.shape != self.input_shifts.shape or not torch.equal(shifts, self.input_shifts):
+            self.input_shifts = shifts.clone()
         if observed != self._input_format:
             self._refuse_signed_zero_point(quant_input)
             self._input_format = observed
@@ -143,12 +172,14 @@ class A2QWeightQuantProxy(DecoupledWeightQuantWithInputProxyFromInjector):
         error_msgs: list[str],
     ) -> None:
         before = self.tensor_quant
+        stored = state_dict.get(f"{prefix}input_shifts")
+        self.input_shifts = self.input_shifts.new_empty(0 if stored is None else stored.shape)
         absent: list[str] = []
         super()._load_from_state_dict(  # type: ignore[no-untyped-call]
             state_dict, prefix, local_metadata, strict, absent, unexpected_keys, error_msgs
         )
         # Brevitas's checkpoints know no input format: the one known here stays.
-        missing_keys += [key for key in absent if not key.endswith(("input_bit_width", "input_signed"))]
+        missing_keys += [key for key in absent if not key.endswith(_INPUT_FORMAT)]
         self._input_format = (int(self.input_bit_width), bool(self.input_signed))
         # Brevitas makes a new quantizer from the loaded weights, which is right for a float checkpoint. One that holds
         # the quantizer's own parameters goes into the parameters that an optimizer may already know.

@@ -97,6 +97,38 @@ class ChannelRows:
             weight = weight.reshape(groups, self.inputs_per_group, self.weight_shape[1], *kernel).transpose(1, 2)
         return weight.reshape(self.channels, self.k)
 
+    def of_inputs(self, per_channel: Tensor) -> Tensor:
+        """Return for every weight the value of the input channel that it multiplies, shape (C, K).
+
+        Args:
+            per_channel: one value per input channel, shape (inputs,).
+
+        Raises:
+            ValueError: the layer has another number of input channels.
+        """
+        if per_channel.numel() != self.inputs_per_group * self.groups:
+            raise ValueError(
+                f"{self.kind}: expected values for {self.inputs_per_group * self.groups} input channels, found "
+                f"{per_channel.numel()}; check the axis of the input's quantizer"
+            )
+        of_group = per_channel.view(self.groups, 1, self.inputs_per_group, 1)
+        spread = of_group.expand(-1, self.channels // self.groups, -1, self.k // self.inputs_per_group)
+        return spread.reshape(self.channels, self.k)
+
+    def relative_exponents(self, exponents: Tensor) -> Tensor:
+        """Return for every weight the left shift of its input less the smallest one within its group, (C, K).
+
+        A unit that all inputs of a sum are multiples of is no concern of the accumulator.
+
+        Args:
+            exponents: left shifts k of the input channels, integers, shape (inputs,).
+
+        Raises:
+            ValueError: the layer has another number of input channels.
+        """
+        spread = self.of_inputs(exponents)
+        return spread - spread.amin(dim=1, keepdim=True)
+
     def weight(self, rows: Tensor) -> Tensor:
         """Return a matrix of shape (C, K) in the shape of the layer's weight; the inverse of `rows`."""
         if self.is_transposed and self.inputs_per_group > 1:

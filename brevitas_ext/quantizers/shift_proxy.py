@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from brevitas_ext.arith.shift_quant import normalized_axis
 from brevitas_ext.quantizers.eager import refuse_jit
+from brevitas_ext.quantizers.layers import channels_axis
 from brevitas_ext.quantizers.shift_ranges import ShiftTensorQuant
 
 _OPTIONS = ("bits", "bit_width", "groups", "axis", "signed", "stochastic", "seed", "statistics", "momentum")
@@ -44,8 +45,8 @@ class ChannelShifts(NamedTuple):
 class ShiftQuantTensor(IntQuantTensor):
     """Integers in units of the last group, whose channels are multiples of known powers of two.
 
-    Every operation gives a plain `IntQuantTensor`, which is as true and says less, but for pooling by maxima, dropout,
-    ReLU and flattening channels with all that follows them, which keep track of the channels.
+    Pooling by maxima, dropout, ReLU, and flattening channels with all that follows them keep track of the channels.
+    All other operations lose it, and the integers in units are what is left.
 
     Attributes:
         shifts: those of the channels, or None if they are not known.
@@ -61,9 +62,12 @@ class ShiftQuantTensor(IntQuantTensor):
         return found
 
     def set(self, **fields: Any) -> IntQuantTensor:
-        """Return the tensor with other fields; it keeps its shifts where its value is the same memory."""
+        """Return the tensor with other fields; it keeps its shifts where its value is the same memory.
+
+        Else it is known to have been shifted, and how is not.
+        """
         plain = IntQuantTensor(*(fields.get(name, getattr(self, name)) for name in self._fields))
-        return ShiftQuantTensor.of(plain, self.shifts) if _is_same_view(plain.value, self.value) else plain
+        return ShiftQuantTensor.of(plain, self.shifts if _is_same_view(plain.value, self.value) else None)
 
     def flatten(self, *args: Any, **kwargs: Any) -> IntQuantTensor:
         """Return the tensor flattened; a channel becomes a run of elements with its shift."""
@@ -78,7 +82,7 @@ class ShiftQuantTensor(IntQuantTensor):
         """Apply a function of torch, see the class."""
         out = super().__torch_function__(func, types, args, kwargs)  # type: ignore[no-untyped-call]
         source = args[0] if args else None
-        if func in _POINTWISE and isinstance(source, ShiftQuantTensor) and type(out) is IntQuantTensor:
+        if func in _POINTWISE and isinstance(source, ShiftQuantTensor) and isinstance(out, IntQuantTensor):
             return cls.of(out, source.shifts)
         return out
 
@@ -154,6 +158,28 @@ class ShiftActQuantProxy(ActQuantProxyFromInjector):
     def bit_width(self, force_eval: bool = True) -> Tensor | None:  # noqa: ARG002
         """Return the width of integers in units, ``bits + groups - 1``."""
         return self.tensor.coarse_bit_width if self.is_quant_enabled else None
+
+
+def known_shifts(layer: nn.Module, quant_input: Any) -> ChannelShifts | None:
+    """Return the shifts of the input channels of a layer; None if there are none, or they are not known any more."""
+    shifts = quant_input.shifts if isinstance(quant_input, ShiftQuantTensor) else None
+    return shifts if shifts is None or shifts.axis == channels_axis(layer) % quant_input.value.ndim else None
+
+
+def channel_shifts(layer: nn.Module, quant_input: ShiftQuantTensor) -> tuple[int, Tensor]:
+    """Return width and left shifts of the input channels of a layer.
+
+    Raises:
+        ValueError: the shifts are not known any more, or are those of another axis.
+    """
+    shifts = known_shifts(layer, quant_input)
+    if shifts is None:
+        raise ValueError(
+            f"{type(layer).__name__}: expected the shifts of its input channels, straight from ShiftQuant along their "
+            "axis or through pooling by maxima, dropout, ReLU and flattening, found an input that came another way; "
+            "set input_quant=ShiftQuantAct in the layer"
+        )
+    return shifts.bits, shifts.exponents
 
 
 def freeze_shift_ranges(model: nn.Module, frozen: bool = True) -> None:

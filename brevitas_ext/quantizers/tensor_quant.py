@@ -105,12 +105,15 @@ class A2QTensorQuant(nn.Module):
         """Return t in at least float32, shape (C, 1)."""
         return _column(self.log_norm)
 
-    def forward(self, weight: Tensor, config: A2QConfig) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    def forward(
+        self, weight: Tensor, config: A2QConfig, factors: Tensor | None = None
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Return the dequantized weight, its scale, its zero point (0) and its bit width.
 
         Args:
             weight: the layer's weight.
             config: `config` for the format of the layer's input.
+            factors: powers of two by which the input of each weight is multiplied, shape (C, K), or None.
 
         Raises:
             ValueError: a half-precision weight wider than 8 bits, whose integers would not survive dequantization.
@@ -121,7 +124,7 @@ class A2QTensorQuant(nn.Module):
                 f"{self.weight_bits}; use a narrower weight or a float32 model"
             )
         scale = torch.exp2(self.effective_log_scale())
-        integers = a2q_integers(float_rows(self.layout, weight), self.effective_log_norm(), scale, config)
+        integers = a2q_integers(float_rows(self.layout, weight), self.effective_log_norm(), scale, config, factors)
         scale = scale.to(weight.dtype).view(self.layout.channel_shape)
         return self.layout.weight(integers).to(weight.dtype) * scale, scale, self.zero_point, self.bit_width
 

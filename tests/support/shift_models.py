@@ -9,7 +9,7 @@ from brevitas.nn import QuantConv2d, QuantIdentity, QuantLinear, QuantReLU
 from brevitas.quant import Int8WeightPerTensorFixedPoint
 from torch import Tensor, nn
 
-from brevitas_ext.quantizers import ShiftActQuantProxy, ShiftQuantAct, ShiftQuantUintAct
+from brevitas_ext.quantizers import A2QWeightQuantProxy, ShiftActQuantProxy, ShiftQuantAct, ShiftQuantUintAct
 
 WEIGHT = {"weight_quant": Int8WeightPerTensorFixedPoint, "weight_bit_width": 4}
 
@@ -35,7 +35,7 @@ class ShiftNetwork(nn.Module):
 
 
 def shift_network(seed: int = 0, *, weight: dict[str, Any] = WEIGHT, **options: Any) -> ShiftNetwork:
-    """Return a calibrated network whose steps are powers of two and whose channels are in different groups."""
+    """Return a calibrated network, its steps and scales powers of two, its channels in different groups."""
     torch.manual_seed(seed)
     network = ShiftNetwork(weight=weight, **options)
     with torch.no_grad():
@@ -44,6 +44,10 @@ def shift_network(seed: int = 0, *, weight: dict[str, Any] = WEIGHT, **options: 
                 parameter.normal_(0.0, 0.5)
         for layer in (network.first, network.second, network.reads):
             layer.weight *= (2.0 ** -(torch.arange(layer.out_channels) / 2)).view(-1, 1, 1, 1)
+        for module in network.modules():
+            if isinstance(module, A2QWeightQuantProxy):
+                module.tensor_quant.initialize(module.tracked_parameter_list[0])
+                module.tensor_quant.log_scale.round_()
         network.train()(shift_images(seed, 8))
         for module in network.modules():
             if isinstance(module, ShiftActQuantProxy):
