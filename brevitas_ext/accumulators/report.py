@@ -129,6 +129,7 @@ class AccumulatorReport:
 
 def _cells(layer: LayerReport) -> list[str]:
     box = "float" if layer.input_low is None else f"{layer.input_low}..{layer.input_high}"
+    box += f" <<{layer.input_shift}" if layer.input_shift else ""
     widths = (layer.datatype_bound, layer.weight_bound, layer.needed_bits, layer.accumulator_bits, layer.slack)
     sizes = (len(layer.channels), layer.k, layer.weight_bits, layer.input_bits)
     return [layer.name, layer.kind, *_texts(*sizes), box, str(layer.l1_norm), f"{layer.sparsity:.0%}", *_texts(*widths)]

@@ -44,6 +44,7 @@ class A2QConfig:
         input_bits: width N of the layer's input integers.
         input_signed: whether they are signed.
         zero_centered: A2Q+ instead of A2Q.
+        input_narrow: whether signed inputs stop at ``-(2**(N-1) - 1)``, as ShiftQuant's do.
     """
 
     weight_bits: int
@@ -51,6 +52,7 @@ class A2QConfig:
     input_bits: int
     input_signed: bool
     zero_centered: bool = False
+    input_narrow: bool = False
 
     def __post_init__(self) -> None:
         """Reject widths without a meaning."""
@@ -60,6 +62,11 @@ class A2QConfig:
                     f"A2Q: expected {name} between {low} and {high}, found {getattr(self, name)}; "
                     f"set it in the layer (weight_bit_width, weight_accumulator_bit_width) or in the input's quantizer"
                 )
+        if self.input_narrow and not (self.input_signed and self.input_bits > 1):
+            raise ValueError(
+                f"A2Q: expected narrow inputs to be signed and of 2 bits or more, found {self.input_bits} bits, signed="
+                f"{self.input_signed}; leave input_narrow=False"
+            )
 
     @property
     def weight_limit(self) -> int:
@@ -69,12 +76,12 @@ class A2QConfig:
     @property
     def bounds_each_sign(self) -> bool:
         """Whether the budget is split between the positive and the negative weights of a row (A2Q+)."""
-        return self.zero_centered and not self.is_input_bipolar
+        return self.zero_centered and not self.is_input_symmetric
 
     @property
-    def is_input_bipolar(self) -> bool:
-        """Whether inputs are -1 and 1, which is what Brevitas makes of one signed bit."""
-        return self.input_signed and self.input_bits == 1
+    def is_input_symmetric(self) -> bool:
+        """Whether inputs reach equally far up and down: narrow ones, and -1 and 1, Brevitas's one signed bit."""
+        return self.input_narrow or (self.input_signed and self.input_bits == 1)
 
     @cached_property
     def l1_budget(self) -> Fraction:
@@ -82,9 +89,11 @@ class A2QConfig:
 
         A2Q+'s budget is derived for unsigned inputs, but all it uses is that an input spans ``2**N - 1``: with each
         sign of the weights limited to half of the budget, inputs from ``-2**(N-1)`` to ``2**(N-1) - 1`` give at most
-        ``half * (2**(N-1) - 1) + half * 2**(N-1)``, the same ``2**(P-1) - 1``.  Bipolar inputs span 2, not
-        ``2**1 - 1``, and get A2Q's budget.
+        ``half * (2**(N-1) - 1) + half * 2**(N-1)``, the same ``2**(P-1) - 1``.  Inputs from -m to m span 2m,
+        and both signs of the weights together have A2Q's budget, ``(2**(P-1) - 1) / m``.
         """
+        if self.input_narrow:
+            return Fraction((1 << (self.accumulator_bits - 1)) - 1, (1 << (self.input_bits - 1)) - 1)
         if self.bounds_each_sign:
             return a2q_plus_l1_budget(self.accumulator_bits, self.input_bits, input_signed=False)
         return a2q_l1_budget(self.accumulator_bits, self.input_bits, input_signed=self.input_signed)

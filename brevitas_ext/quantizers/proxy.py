@@ -81,7 +81,8 @@ class A2QWeightQuantProxy(DecoupledWeightQuantWithInputProxyFromInjector):
                 f"{self._layer}: expected to know bit width and sign of the input, found that it saw no quantized one "
                 f"yet; run the model once, or {_HOW_TO_QUANTIZE}"
             )
-        return self.tensor_quant.config(input_bits=bits, input_signed=signed)
+        narrow = signed and self.input_shifts.numel() > 0  # ShiftQuant's integers are symmetric
+        return self.tensor_quant.config(input_bits=bits, input_signed=signed, input_narrow=narrow)
 
     @property
     def factors(self) -> Tensor | None:

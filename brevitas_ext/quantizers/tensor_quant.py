@@ -65,7 +65,7 @@ class A2QTensorQuant(nn.Module):
         self.log_norm = nn.Parameter(torch.empty(shape, dtype=dtype, device=device))
         self.initialize(weight)
 
-    def config(self, *, input_bits: int, input_signed: bool) -> A2QConfig:
+    def config(self, *, input_bits: int, input_signed: bool, input_narrow: bool = False) -> A2QConfig:
         """Return the configuration for an input format."""
         return _config(
             weight_bits=self.weight_bits,
@@ -73,6 +73,7 @@ class A2QTensorQuant(nn.Module):
             input_bits=input_bits,
             input_signed=input_signed,
             zero_centered=self.zero_centered,
+            input_narrow=input_narrow,
         )
 
     @torch.no_grad()

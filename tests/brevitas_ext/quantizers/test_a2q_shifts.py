@@ -40,7 +40,7 @@ def spread(*shape: int, axis: int = 1, seed: int = 0) -> Tensor:
 
 def largest_sums(q: Tensor, factors: Tensor, config: A2QConfig) -> list[int]:
     """Return the largest magnitude of a partial sum of each row, over all inputs of the format, in Python integers."""
-    low = -(1 << (config.input_bits - 1)) if config.input_signed else 0
+    low = -(1 << (config.input_bits - 1)) + config.input_narrow if config.input_signed else 0
     high = (1 << (config.input_bits - config.input_signed)) - 1
     found = []
     for row, shifts in zip(q.tolist(), factors.tolist(), strict=True):
@@ -54,11 +54,13 @@ def largest_sums(q: Tensor, factors: Tensor, config: A2QConfig) -> list[int]:
 @given(st.data())
 @settings(max_examples=150, deadline=None)
 def test_no_partial_sum_overflows_whatever_the_shifts(data: st.DataObject) -> None:
+    signed = data.draw(st.booleans())
     config = A2QConfig(
+        input_narrow=signed and data.draw(st.booleans()),
         weight_bits=data.draw(st.integers(2, 8)),
         accumulator_bits=data.draw(st.integers(3, 20)),
         input_bits=data.draw(st.integers(2, 8)),
-        input_signed=data.draw(st.booleans()),
+        input_signed=signed,
         zero_centered=data.draw(st.booleans()),
     )
     rows, k = data.draw(st.integers(1, 3)), data.draw(st.integers(1, 40))
@@ -89,6 +91,16 @@ def test_most_of_the_budget_is_used_and_ignoring_shifts_overflows(zero_centered:
     assert ((q.abs() * factors).sum(1) > 0.75 * float(config.l1_budget)).all()
     assert max(largest_sums(q, factors, config)) <= limit
     assert min(largest_sums(a2q_integers(v, t, s, config), factors, config)) > limit
+
+
+@pytest.mark.parametrize("zero_centered", [False, True])
+def test_symmetric_inputs_have_a_larger_budget(zero_centered: bool) -> None:
+    options: dict[str, Any] = {"weight_bits": 8, "accumulator_bits": 10, "input_signed": True}
+    narrow = A2QConfig(**options, input_bits=2, zero_centered=zero_centered, input_narrow=True)
+    assert narrow.l1_budget == 2**9 - 1
+    assert A2QConfig(**options, input_bits=2).l1_budget == (2**9 - 1) / 2
+    with pytest.raises(ValueError, match="narrow inputs to be signed"):
+        A2QConfig(**{**options, "input_signed": False}, input_bits=2, input_narrow=True)
 
 
 def test_weights_stay_where_the_norm_is_within_the_budget() -> None:

@@ -41,6 +41,7 @@ def test_accumulator_aware_weights_keep_their_width_under_shifts(seed: int, quan
     assert signed == {"first", "second", "reads", "classify"}
     for record in certificates(model)["accumulators"]:
         assert -(2**11) <= record["lowest"]["value"] <= record["highest"]["value"] < 2**11
+    assert "ShiftMVAU" in op_types(model)
     assert max(record["highest"]["value"] for record in certificates(model)["accumulators"]) >= 2**9
 
 
