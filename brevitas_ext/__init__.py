@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from brevitas_ext.accumulators import AccumulatorReport, trace_layers
     from brevitas_ext.export import export_qonnx, verify_export
     from brevitas_ext.nn import ShiftQuantConv1d, ShiftQuantConv2d, ShiftQuantLinear, convert_to_shiftquant
-    from brevitas_ext.ptq import sparq_ptq
+    from brevitas_ext.ptq import shiftquant_to_brevitas, sparq_ptq
     from brevitas_ext.quantizers import (
         A2QPlusWeightQuant,
         A2QWeightQuant,
@@ -55,6 +55,7 @@ __all__ = [
     "export_qonnx",
     "freeze_shift_ranges",
     "initialize_from_float",
+    "shiftquant_to_brevitas",
     "sparq_ptq",
     "trace_layers",
     "verify_export",
@@ -82,6 +83,7 @@ _MODULE_OF = {
     "export_qonnx": "brevitas_ext.export",
     "freeze_shift_ranges": "brevitas_ext.quantizers",
     "initialize_from_float": "brevitas_ext.quantizers",
+    "shiftquant_to_brevitas": "brevitas_ext.ptq",
     "sparq_ptq": "brevitas_ext.ptq",
     "trace_layers": "brevitas_ext.accumulators",
     "verify_export": "brevitas_ext.export",

@@ -1,8 +1,9 @@
-"""Post-training quantization with SPARQ: calibrate, exchange layers, recalibrate batch normalization."""
+"""After training: SPARQ's recipe of calibration and exchange of layers, and ShiftQuant layers made Brevitas's."""
 
 from brevitas_ext.ptq.batch_norm import BatchNormChange, BatchNormReport, recalibrate_batch_norm
 from brevitas_ext.ptq.ranges import InputRange, RangeMethod, input_ranges
 from brevitas_ext.ptq.recipe import PtqReport, PtqResult, quantize_with_sparq, sparq_ptq
+from brevitas_ext.ptq.shift_quant import shiftquant_to_brevitas
 from brevitas_ext.ptq.two_of_four import emulate_two_of_four, two_of_four_mask
 
 __all__ = [
@@ -16,6 +17,7 @@ __all__ = [
     "input_ranges",
     "quantize_with_sparq",
     "recalibrate_batch_norm",
+    "shiftquant_to_brevitas",
     "sparq_ptq",
     "two_of_four_mask",
 ]

@@ -34,6 +34,13 @@ def quantized_layer(layer: nn.Module, *, input_quant: Any, weight_quant: Any, bi
         raise TypeError(
             f"expected a layer out of {', '.join(kind.__name__ for kind in EXCHANGED)}, found {type(layer).__name__}"
         )
+    return with_quantizers(
+        layer, EXCHANGED[type(layer)], input_quant=input_quant, weight_quant=weight_quant, bias_quant=bias_quant
+    )
+
+
+def with_quantizers(layer: Any, kind: Any, *, input_quant: Any, weight_quant: Any, bias_quant: Any) -> nn.Module:
+    """Return a layer of Brevitas's class `kind` with the geometry and the weights of a float one."""
     quantizers = {"weight_quant": weight_quant, "input_quant": input_quant}
     quantizers["bias_quant"] = None if layer.bias is None else bias_quant
     if isinstance(layer, nn.Linear):
@@ -50,7 +57,7 @@ def quantized_layer(layer: nn.Module, *, input_quant: Any, weight_quant: Any, bi
             "padding_mode",
         )
         sizes = {name: getattr(layer, name) for name in names}
-    made: nn.Module = EXCHANGED[type(layer)](**sizes, bias=layer.bias is not None, **quantizers)
+    made: nn.Module = kind(**sizes, bias=layer.bias is not None, **quantizers)
     weights = {name: tensor.detach() for name, tensor in layer.named_parameters(recurse=False)}
     with torch.no_grad():
         for name, parameter in made.named_parameters(recurse=False):
