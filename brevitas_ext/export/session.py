@@ -25,6 +25,8 @@ from brevitas_ext.export._brevitas import (
 from brevitas_ext.export.handlers import UnsupportedModuleError, WeightHandler, handler_for
 from brevitas_ext.export.shift import ShiftHandler
 from brevitas_ext.export.sparq import SparqHandler
+from brevitas_ext.nn.batch_norm import QuantizedBatchNorm
+from brevitas_ext.nn.layer_norm import QuantizedLayerNorm
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -94,6 +96,9 @@ def export_mode(model: nn.Module, example: tuple[Tensor, ...], *, dynamo: bool) 
     """
     manager = QONNXDynamoManager if dynamo else QONNXManager
     proxies = quantizers(model)
+    for module in model.modules():
+        if isinstance(module, QuantizedBatchNorm):
+            module.freeze()
     with ExportContext(manager), torch.no_grad():
         manager._cache_inp_out(model, *example)
         for tag, (name, proxy) in enumerate(proxies.items()):
@@ -131,6 +136,12 @@ def quantizers(model: nn.Module) -> dict[str, Any]:
             raise UnsupportedModuleError(
                 f"Layer {name!r}: expected feed-forward layers, found {type(module).__name__}, whose cell has no "
                 "definition in ONNX operators. Build the recurrence out of quantized linear layers."
+            )
+        if isinstance(module, QuantizedLayerNorm):
+            raise UnsupportedModuleError(
+                f"Layer {name!r}: expected normalization by constants, found {type(module).__name__}, whose mean and "
+                "deviation are of each input at run time, where a threshold of hardware is a constant. Use batch "
+                "normalization, or end the exported part before this layer."
             )
         if isinstance(module, QuantProxyProtocol) and module.is_quant_enabled:
             proxies[name] = module

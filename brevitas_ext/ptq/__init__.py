@@ -1,6 +1,7 @@
-"""After training: SPARQ's recipe of calibration and exchange of layers, and ShiftQuant layers made Brevitas's."""
+"""After training: SPARQ's recipe, quantized normalization in place of torch's, and ShiftQuant layers made Brevitas's."""
 
 from brevitas_ext.ptq.batch_norm import BatchNormChange, BatchNormReport, recalibrate_batch_norm
+from brevitas_ext.ptq.convert_norm import convert_batch_norm
 from brevitas_ext.ptq.ranges import InputRange, RangeMethod, input_ranges
 from brevitas_ext.ptq.recipe import PtqReport, PtqResult, quantize_with_sparq, sparq_ptq
 from brevitas_ext.ptq.shift_quant import shiftquant_to_brevitas
@@ -13,6 +14,7 @@ __all__ = [
     "PtqReport",
     "PtqResult",
     "RangeMethod",
+    "convert_batch_norm",
     "emulate_two_of_four",
     "input_ranges",
     "quantize_with_sparq",

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from brevitas_ext.nn.batch_norm import QuantizedBatchNorm
 from brevitas_ext.ptq.running import Loader, evaluating, images_of
+
+BatchNorm: TypeAlias = _BatchNorm | QuantizedBatchNorm
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,12 +82,12 @@ def recalibrate_batch_norm(
     layers = {
         name: module
         for name, module in model.named_modules()
-        if isinstance(module, _BatchNorm) and module.track_running_stats
+        if isinstance(module, QuantizedBatchNorm) or (isinstance(module, _BatchNorm) and module.track_running_stats)
     }
     if not layers:
         raise ValueError("batch normalization: expected layers that keep statistics, found none; leave the step out")
     before = {name: _statistics(layer) for name, layer in layers.items()}
-    counts = {name: _count(layer) for name, layer in layers.items()}
+    buffers = {name: _buffers(layer) for name, layer in layers.items()}
     compared = judge if judge is not None else loader
     distance_before = None if reference is None else _distance(model, reference, compared)
     images = _collect(model, loader, layers)
@@ -92,13 +96,13 @@ def recalibrate_batch_norm(
     kept = distance_before is None or distance_after is None or distance_after < distance_before
     if not kept:
         for name, layer in layers.items():
-            _restore(layer, before[name], counts[name])
+            _restore(layer, buffers[name])
     return BatchNormReport(
         changes=changes, distance_before=distance_before, distance_after=distance_after, kept=kept, images=images
     )
 
 
-def _collect(model: nn.Module, loader: Loader, layers: dict[str, _BatchNorm]) -> int:
+def _collect(model: nn.Module, loader: Loader, layers: dict[str, BatchNorm]) -> int:
     momenta = {name: layer.momentum for name, layer in layers.items()}
     images = 0
     with evaluating(model):
@@ -116,24 +120,22 @@ def _collect(model: nn.Module, loader: Loader, layers: dict[str, _BatchNorm]) ->
     return images
 
 
-def _statistics(layer: _BatchNorm) -> tuple[Tensor, Tensor]:
+def _statistics(layer: BatchNorm) -> tuple[Tensor, Tensor]:
+    if isinstance(layer, QuantizedBatchNorm):
+        return layer.running_mean.clone(), layer.running_deviation.square()
     if layer.running_mean is None or layer.running_var is None:
         raise ValueError("batch normalization: expected running statistics, found none")
     return layer.running_mean.clone(), layer.running_var.clone()
 
 
-def _count(layer: _BatchNorm) -> Tensor:
-    return torch.zeros(()) if layer.num_batches_tracked is None else layer.num_batches_tracked.clone()
+def _buffers(layer: BatchNorm) -> dict[str, Tensor]:
+    return {name: buffer.clone() for name, buffer in layer.named_buffers()}
 
 
 @torch.no_grad()
-def _restore(layer: _BatchNorm, statistics: tuple[Tensor, Tensor], count: Tensor) -> None:
-    mean, variance = statistics
-    if layer.running_mean is not None and layer.running_var is not None:
-        layer.running_mean.copy_(mean)
-        layer.running_var.copy_(variance)
-    if layer.num_batches_tracked is not None:
-        layer.num_batches_tracked.copy_(count)
+def _restore(layer: BatchNorm, buffers: dict[str, Tensor]) -> None:
+    for name, buffer in layer.named_buffers():
+        buffer.copy_(buffers[name])
 
 
 def _change(name: str, before: tuple[Tensor, Tensor], after: tuple[Tensor, Tensor]) -> BatchNormChange:
