@@ -1,4 +1,4 @@
-"""After training: SPARQ's recipe, quantized normalization in place of torch's, and ShiftQuant layers made Brevitas's."""
+"""After training: SPARQ's recipe, quantized normalization for torch's, and ShiftQuant layers made Brevitas's."""
 
 from brevitas_ext.ptq.batch_norm import BatchNormChange, BatchNormReport, recalibrate_batch_norm
 from brevitas_ext.ptq.convert_norm import convert_batch_norm
