@@ -21,6 +21,7 @@ WAYS: tuple[tuple[str, str, str, str], ...] = (
     ("bf16", "bf16", "#000000", "^"),
     ("packed 8", "ShiftMM, 8 bits", "#64b5cd", "s"),
     ("packed 6", "ShiftMM, 6 bits", "#4c72b0", "o"),
+    ("prepared 6", "ShiftMM, 6 bits, activations shifted by their quantizer", "#4c72b0", "."),
     ("packed 4", "ShiftMM, 4 bits", "#2ca02c", "D"),
 )
 GOAL = 1.1
@@ -40,7 +41,7 @@ def draw(axes: Axes, title: str, rows: dict[str, Any]) -> None:
     axes.set_yticks(ticks, [f"{tick} x" for tick in ticks])
     axes.minorticks_off()
     axes.grid(axis="y", linewidth=0.4)
-    axes.set_title(title)
+    axes.set_title(f"{title}; sizes M x K x N", fontsize=10)
 
 
 def main() -> None:
@@ -50,14 +51,14 @@ def main() -> None:
     options = parser.parse_args()
     document = json.loads(options.results.read_text())
     figures = document["figures"]
-    figure = Figure(figsize=(6.5 * len(figures), 5.6), layout="constrained")
+    figure = Figure(figsize=(9.5 if len(figures) == 1 else 6.5 * len(figures), 6.2), layout="constrained")
     FigureCanvasAgg(figure)
     panels = figure.subplots(1, len(figures), sharey=True, squeeze=False)[0]
     for axes, (title, rows) in zip(panels, figures.items(), strict=True):
         draw(axes, title, rows)
-    panels[0].set_ylabel("time over plain int8 (torch._int_mm), M x K x N; less is faster")
+    panels[0].set_ylabel("time over that of plain int8 (torch._int_mm)")
     handles, names = panels[0].get_legend_handles_labels()
-    figure.legend(handles, names, loc="outside lower center", ncols=4, fontsize=9, frameon=False)
+    figure.legend(handles, names, loc="outside lower center", ncols=3, fontsize=9, frameon=False)
     figure.suptitle(
         f"ShiftMM, four groups, weights packed once: {document['processor']}, torch {document['versions']['torch']}",
         fontsize=11,

@@ -9,8 +9,10 @@ images) and ResNet-50 (224 x 224, one image) as im2col lays them out, and the pa
 Exponents are drawn evenly from 0 to 3, four groups.
 
 Every round times each way once, in an order that rotates; the figure is the smallest time of a way over all rounds,
-which is what load from elsewhere disturbs least.  fp16 without instructions for it takes seconds: on a processor it is
-timed up to 512 cubed, in few rounds.
+which is what load from elsewhere disturbs least.  An untimed call goes before each, so that all find the caches alike.
+On one thread it is that thread's time on the processor, which leaves out what others run in between; on two it is the
+clock on the wall, to be trusted on an idle machine only.  fp16 without instructions for it takes seconds: on a
+processor it is timed up to 512 cubed, in few rounds.
 
 Ways of ShiftMM, each at 4, 6 and 8 bits: ``prepared`` with both operands shifted beforehand (weights once, activations
 by the quantizer that makes them), ``packed`` with the weights alone prepared, ``whole`` with all the work included.
@@ -100,18 +102,19 @@ def ways_of(size: tuple[int, int, int], device: str) -> tuple[Ways, Ways]:
     return ways, slow if m * k * n <= 512**3 else {}
 
 
-def smallest_times(ways: Ways, seconds: float, device: str) -> dict[str, float]:
-    """Return the smallest time of each way in ms over interleaved rounds that take about `seconds`, at least three."""
+def smallest_times(ways: Ways, seconds: float, device: str, clock: Callable[[], float]) -> dict[str, float]:
+    """Return the smallest time of each way in ms over interleaved rounds that take about `seconds`, at least two."""
     names, best, index = list(ways), dict.fromkeys(ways, float("inf")), 0
     end = time.perf_counter() + seconds
-    while index < 4 or time.perf_counter() < end:
+    while index < 3 or time.perf_counter() < end:
         for name in names[index % len(names) :] + names[: index % len(names)]:
+            ways[name]()
             synchronise(device)
-            start = time.perf_counter()
+            start = clock()
             ways[name]()
             synchronise(device)
             if index:  # the first round warms up
-                best[name] = min(best[name], 1e3 * (time.perf_counter() - start))
+                best[name] = min(best[name], 1e3 * (clock() - start))
         index += 1
     return best
 
@@ -121,9 +124,11 @@ def synchronise(device: str) -> None:
         torch.cuda.synchronize()
 
 
-def measure(size: tuple[int, int, int], seconds: float, device: str) -> dict[str, Any]:
+def measure(size: tuple[int, int, int], seconds: float, device: str, threads: int) -> dict[str, Any]:
+    torch.set_num_threads(threads)
+    clock = time.thread_time if device == "cpu" and threads == 1 else time.perf_counter
     ways, slow = ways_of(size, device)
-    times = smallest_times(ways, seconds, device) | (smallest_times(slow, 0, device) if slow else {})
+    times = smallest_times(ways, seconds, device, clock) | (smallest_times(slow, 0, device, clock) if slow else {})
     return {
         "ms": {name: round(value, 4) for name, value in times.items()},
         "time_over_int8": {name: round(value / times["int8"], 3) for name, value in times.items()},
@@ -150,11 +155,10 @@ def main() -> None:
     figures: dict[str, Any] = {}
     load_before = os.getloadavg()
     for threads, name in product(options.threads if options.device == "cpu" else [1], options.sizes):
-        torch.set_num_threads(threads)
         key = f"{threads} thread{'s' * (threads > 1)}" if options.device == "cpu" else "gpu"
         figures.setdefault(key, {})[name] = {
             "size": SIZES[name],
-            **measure(SIZES[name], options.seconds, options.device),
+            **measure(SIZES[name], options.seconds, options.device, threads),
         }
         print(key, name, json.dumps(figures[key][name]["time_over_int8"]), flush=True)
     record(
