@@ -22,6 +22,7 @@ from finn_transforms.rtl.global_sum import GlobalSum
 from finn_transforms.rtl.mvau_lut import MvauLut
 from finn_transforms.rtl.pixel_padding import PixelPadding
 from finn_transforms.rtl.pool import Pool
+from finn_transforms.rtl.shift_mvau import ShiftMvau
 from finn_transforms.rtl.sparq_encoder import SparqEncoder
 from finn_transforms.rtl.sparq_mvau import SparqMvau
 from finn_transforms.rtl.split import Split
@@ -370,6 +371,27 @@ def sparq_mvau(draw: Draw) -> SparqMvau:
     )  # fmt: skip
 
 
+def shift_mvau(draw: Draw) -> ShiftMvau:
+    """Half of them with exponents of whole words, the others with classes of some lanes or of single ones."""
+    products = (48, 64, 96) if draw.beyond else (2, 4, 6, 8, 16, 24, 32)
+    simd = draw.of(1, 2, 4, 4, 8, 8, 16)
+    pe = max(1, draw.of(*products) // simd)
+    fold, groups = draw.of(1, 2, 4, 6, 9), draw.of(1, 1, 2, 4)
+    mw, mh = simd * fold, pe * groups
+    together = simd if draw.chance(0.5) else draw.of(*[size for size in (1, 2, 4) if simd % size == 0])
+    most = draw.of(1, 2, 3, 3, 3)
+    exponents = [draw.random.randrange(most + 1) for _ in range(mw // together)]
+    shifts = np.repeat(exponents, together)
+    weights, streamed = signed(draw.of(3, 4, 4, 6, 8)), draw.chance(0.5)
+    inputs = draw.random.choice((signed, unsigned))(draw.of(3, 4, 4, 6, 8))
+    bits = int(weights.bitwidth()) + int(inputs.bitwidth()) + (mw - 1).bit_length() + most
+    return ShiftMvau(
+        name="unit", mw=mw, mh=mh, pe=pe, simd=simd, input_type=inputs, weight_type=weights, shifts=shifts,
+        accumulator_type=signed(bits), weights=None if streamed else weights_of(draw, weights, mw, mh),
+        weight_source="stream" if streamed else "memory", ram_style="auto" if streamed else "distributed",
+    )  # fmt: skip
+
+
 SAMPLERS: dict[str, Sampler] = {
     "fifo": Sampler(draw=fifo, counts=(24, 8, 6)),
     "width_converter": Sampler(draw=width_converter, counts=(36, 10, 8)),
@@ -390,6 +412,7 @@ SAMPLERS: dict[str, Sampler] = {
     "window_generator": Sampler(draw=window_generator, counts=(28, 8, 6)),
     "window_generator_parallel": Sampler(draw=window_generator_parallel, counts=(24, 6, 5)),
     "padding": Sampler(draw=padding, counts=(24, 8, 6)),
+    "shift_mvau": Sampler(draw=shift_mvau, counts=(40, 10, 6)),
     "sparq_encoder": Sampler(draw=sparq_encoder, counts=(24, 6, 4), fixed=single_encoders),
     "sparq_mvau": Sampler(draw=sparq_mvau, counts=(26, 6, 4)),
     "thresholding_binary": Sampler(draw=binary_search, counts=(36, 10, 8)),

@@ -26,6 +26,7 @@ from finn_transforms.rtl.global_sum import GlobalSum
 from finn_transforms.rtl.mvau_lut import MvauLut
 from finn_transforms.rtl.pixel_padding import PixelPadding
 from finn_transforms.rtl.pool import Pool
+from finn_transforms.rtl.shift_mvau import ShiftMvau
 from finn_transforms.rtl.sparq_encoder import SparqEncoder
 from finn_transforms.rtl.sparq_mvau import SparqMvau
 from finn_transforms.rtl.split import Split
@@ -276,6 +277,7 @@ _OPERATORS: Mapping[type[RtlUnit], Callable[[Any], dict[str, Attributes]]] = {
     MvauLut: _matrix_vector,
     PixelPadding: _no_formula("FMPadding_Pixel_hls"),
     Pool: _no_formula("Pool_hls"),
+    ShiftMvau: _no_operator,
     SparqEncoder: _no_operator,
     SparqMvau: _no_operator,
     Split: _no_formula("StreamingSplit_hls"),

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields, is_dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -25,7 +25,7 @@ from benchmarks.cost.configurations import SAMPLERS, sweep
 from benchmarks.cost.finn_estimates import finn_estimates
 from benchmarks.cost.sampling import PARTS, Configuration
 from benchmarks.recording import RESULTS, record
-from finn_transforms.cost.coefficients import MODEL
+from finn_transforms.cost.coefficients import MODEL, load_model
 from finn_transforms.cost.regression import Observation, Spread, fit, mean_relative_error, spread
 from finn_transforms.cost.structure import Structure
 from finn_transforms.cost.synthesis import Synthesis
@@ -58,12 +58,31 @@ FEW = 8
 
 
 @dataclass(frozen=True, kw_only=True)
+class Beside:
+    """What the parts of a unit take that have constants of their own, fitted before."""
+
+    lut: int = 0
+    ff: float = 0.0
+
+    @classmethod
+    def of(cls, parts: Iterable[Structure]) -> Beside:
+        kinds = load_model().kinds
+        found = cls()
+        for part in parts:
+            luts = lut_count(part.terms, kinds[part.kind].luts).breakdown.total
+            ff = sum(kinds[part.kind].ff.get(name, 0.0) * amount for name, amount in part.ff.items())
+            found = cls(lut=found.lut + luts, ff=found.ff + ff)
+        return found
+
+
+@dataclass(frozen=True, kw_only=True)
 class Measured:
     """One configuration, what its arithmetic says and what its synthesis took."""
 
     configuration: Configuration
     structure: Structure
     truth: Utilization
+    beside: Beside
 
 
 def main(
@@ -120,11 +139,12 @@ def measure(configurations: list[Configuration], cache: Path | None, jobs: int, 
 
 
 def _measured(configurations: list[Configuration], truths: dict[int, Utilization]) -> list[Measured]:
-    return [
-        Measured(configuration=each, structure=unit_structures(each.unit, each.family)[0], truth=truths[index])
-        for index, each in enumerate(configurations)
-        if index in truths
-    ]
+    found = []
+    for index, each in enumerate(configurations):
+        if index in truths:
+            own, *others = unit_structures(each.unit, each.family)
+            found.append(Measured(configuration=each, structure=own, truth=truths[index], beside=Beside.of(others)))
+    return found
 
 
 def fitted(measured: list[Measured], relative: Mapping[str, float]) -> dict[str, Any]:
@@ -136,7 +156,7 @@ def fitted(measured: list[Measured], relative: Mapping[str, float]) -> dict[str,
     """
     ours = [each for each in measured if each.configuration.part == "fit"]
     luts = _fit([_lut_observation(each) for each in ours], {**EXPECTED, **relative})
-    ff = _fit([Observation(each.structure.ff, each.truth.ff) for each in ours if each.truth.ff])
+    ff = _fit([Observation(each.structure.ff, each.truth.ff, each.beside.ff) for each in ours if each.truth.ff])
     delay = {"xcup": _delay(measured, "xcup", None)}
     # 7-series are about twice as slow, which stands where too few were synthesised.
     delay["xc7"] = _delay(measured, "xc7", {name: 2 * value for name, value in delay["xcup"].items()})
@@ -172,15 +192,12 @@ def _delay(measured: list[Measured], family: Family, expected: Mapping[str, floa
 
 
 def _lut_observation(each: Measured) -> Observation:
-    return Observation(*_swap(amounts(each.structure.terms), each.truth.lut))
-
-
-def _swap(amount: tuple[dict[str, float], float], measured: int) -> tuple[dict[str, float], float, float]:
-    return amount[0], float(max(1, measured)), amount[1]
+    own, counted = amounts(each.structure.terms)
+    return Observation(own, float(max(1, each.truth.lut)), counted + each.beside.lut)
 
 
 def _pairs(measured: list[Measured], luts: dict[str, float]) -> tuple[list[int], list[int]]:
-    estimates = [lut_count(each.structure.terms, luts).breakdown.total for each in measured]
+    estimates = [lut_count(each.structure.terms, luts).breakdown.total + each.beside.lut for each in measured]
     return [max(1, each) for each in estimates], [max(1, each.truth.lut) for each in measured]
 
 

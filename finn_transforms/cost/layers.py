@@ -17,6 +17,7 @@ from finn_transforms.cost.finn_mvu import finn_mvu_structure
 from finn_transforms.cost.library import bits_of
 from finn_transforms.cost.matrix_vector import Factor, MatrixVector, matrix_vector_structure
 from finn_transforms.cost.pools import global_sum_structure, maximum_structure, pool_structure
+from finn_transforms.cost.shift import shift_mvau_structures
 from finn_transforms.cost.sparq import encoder_structure, field_bits, sparq_mvau_structure
 from finn_transforms.cost.stream import (
     concat_structure,
@@ -35,6 +36,7 @@ from finn_transforms.hw_graph import (
     MvauParams,
     PaddingParams,
     PoolParams,
+    ShiftMvauParams,
     SparqEncoderParams,
     SparqMvauParams,
     StreamParams,
@@ -45,6 +47,7 @@ from finn_transforms.hw_graph import (
 from finn_transforms.rtl.constant_matrix import ConstantMatrix
 from finn_transforms.rtl.memory import BLOCK_DEPTH
 from finn_transforms.rtl.mvau_lut import BUFFER_BLOCK_DEPTH
+from finn_transforms.rtl.shift_classes import ShiftSchedule
 
 # Bits of an element whose type is not known.
 _UNKNOWN_BITS: Final = 8
@@ -66,6 +69,8 @@ def layer_structures(layer: HwLayer, dsp: DspBlock, family: Family) -> tuple[Str
         return _sparq_mvau(layer, family)
     if isinstance(layer, SparqEncoderParams):
         return (encoder_structure(layer.sparq, layer.simd),)
+    if isinstance(layer, ShiftMvauParams) and not _is_constant(layer):
+        return _shift_mvau(layer, family)
     if isinstance(layer, MvauParams):
         return _mvau(layer, dsp, family)
     if isinstance(layer, VvauParams):
@@ -84,11 +89,22 @@ def layer_structures(layer: HwLayer, dsp: DspBlock, family: Family) -> tuple[Str
 def _mvau(layer: MvauParams, dsp: DspBlock, family: Family) -> tuple[Structure, ...]:
     if layer.dsp:
         unit: Structure = finn_mvu_structure(layer, dsp, family, in_blocks=_weights_in_blocks(layer))
-    elif layer.weight_words == 1 and not layer.mem_mode.startswith("external"):
+    elif _is_constant(layer):
         unit = constant_matrix_structure(_unknown_constants(layer), layer.mh)
     else:
         unit = matrix_vector_structure(_matrix_vector(layer, Factor.of(layer.input_type, xnor=layer.xnor)), family)
     return (unit, *_thresholds_inside(layer, layer.mh))
+
+
+def _is_constant(layer: MvauParams) -> bool:
+    return layer.weight_words == 1 and not layer.mem_mode.startswith("external")
+
+
+def _shift_mvau(layer: ShiftMvauParams, family: Family) -> tuple[Structure, ...]:
+    schedule = ShiftSchedule.of(layer.shifts, layer.simd)
+    unit = _matrix_vector(layer, Factor.of(layer.input_type))
+    structures = shift_mvau_structures(unit, schedule, family, at_inputs=schedule.is_scattered)
+    return (*structures, *_thresholds_inside(layer, layer.mh))
 
 
 def _sparq_mvau(layer: SparqMvauParams, family: Family) -> tuple[Structure, ...]:

@@ -15,6 +15,7 @@ from finn_transforms.cost.elementwise import Operands, elementwise_structure, ta
 from finn_transforms.cost.finn_mvu import finn_mvu_structure
 from finn_transforms.cost.matrix_vector import Factor, MatrixVector, matrix_vector_structure
 from finn_transforms.cost.pools import global_sum_structure, maximum_structure, pool_structure
+from finn_transforms.cost.shift import shift_mvau_structures
 from finn_transforms.cost.sparq import encoder_structure, field_bits, sparq_mvau_structure
 from finn_transforms.cost.stream import (
     concat_structure,
@@ -43,6 +44,7 @@ from finn_transforms.rtl.memory import BLOCK_DEPTH, ReadOnlyMemory
 from finn_transforms.rtl.mvau_lut import BUFFER_BLOCK_DEPTH, MvauLut
 from finn_transforms.rtl.pixel_padding import PixelPadding
 from finn_transforms.rtl.pool import Pool
+from finn_transforms.rtl.shift_mvau import ShiftMvau
 from finn_transforms.rtl.sparq_encoder import SparqEncoder
 from finn_transforms.rtl.sparq_mvau import SparqMvau
 from finn_transforms.rtl.split import Split
@@ -59,17 +61,22 @@ class NoCostError(TypeError):
 def unit_structures(unit: RtlUnit, family: Family = "xcup") -> tuple[Structure, ...]:
     """Return what a unit is made of; thresholds inside a matrix-vector unit are a unit behind it.
 
+    Shifts are apart from the unit that they are in.
+
     Raises:
         NoCostError: its kind is not known.
     """
+    inside = unit.activation if isinstance(unit, MvauLut) else None
+    behind = () if inside is None else (_thresholding(inside, family),)
+    if isinstance(unit, ShiftMvau) and unit.weight_source != "constant":
+        plain = _matrix_vector(unit, Factor.of(unit.input_type))
+        return (*shift_mvau_structures(plain, unit.schedule, family, at_inputs=unit.shifts_inputs), *behind)
     describe = _KINDS.get(type(unit))
     if describe is None:
         raise NoCostError(
             f"unit {unit.name!r}: expected one of {sorted(kind.__name__ for kind in _KINDS)}, found "
             f"{type(unit).__name__}; synthesise it instead (finn_transforms.cost.synthesize)"
         )
-    inside = unit.activation if isinstance(unit, MvauLut) else None
-    behind = () if inside is None else (_thresholding(inside, family),)
     return (describe(unit, family), *behind)
 
 
@@ -230,6 +237,7 @@ _KINDS: Final[dict[type[RtlUnit], Callable[[Any, Family], Structure]]] = {
     GlobalSum: _global_sum,
     PixelPadding: _pixel_padding,
     Pool: _pool,
+    ShiftMvau: _mvau,
     SparqEncoder: _sparq_encoder,
     SparqMvau: _sparq_mvau,
     Split: _split,

@@ -21,12 +21,12 @@ _RTL_DOMAIN = "finn.custom_op.fpgadataflow.rtl"
 
 
 def register() -> None:
-    """Let ``MVAU_rtl`` with ``resType = "lut"`` be our unit in LUTs, and FINN know SPARQ's layers.
+    """Let ``MVAU_rtl`` with ``resType = "lut"`` be our unit in LUTs, and FINN know our own layers.
 
     Does nothing the second time.
 
     1. The operator takes the place of FINN's in QONNX' registry, under FINN's exact domain: FINN recognises layers by
-       domain and name.  SPARQ's layers join them, in the domains of FINN's own.
+       domain and name.  Our own layers join them, in the domains of FINN's own.
     2. ``SpecializeLayers`` asks FINN's ``_mvu_rtl_possible`` whether an MVAU may become ``MVAU_rtl``; for such nodes
        it is answered here.
     3. Workers that QONNX starts (``NodeLocalTransformation``: ``HLSSynthIP``, ``PrepareRTLSim``) are fresh processes
@@ -42,15 +42,16 @@ def register() -> None:
     from finn.transformation.fpgadataflow import specialize_layers
     from qonnx.transformation import base
 
+    from finn_transforms.hw import shift_operator, sparq_operators
     from finn_transforms.hw.operators import OPERATORS
-    from finn_transforms.hw.sparq_operators import GENERIC, SPECIALIZED
 
-    for operator in (*OPERATORS, *SPECIALIZED):
+    specialized = (*sparq_operators.SPECIALIZED, *shift_operator.SPECIALIZED)
+    for operator in (*OPERATORS, *specialized):
         add_op_to_domain(_RTL_DOMAIN, operator)
-    for operator in GENERIC:
+    for operator in (*sparq_operators.GENERIC, *shift_operator.GENERIC):
         add_op_to_domain(HARDWARE_DOMAIN, operator)
     # Where ``SpecializeLayers`` looks for variants.
-    rtl_variants.update({operator.__name__: operator for operator in SPECIALIZED})
+    rtl_variants.update({operator.__name__: operator for operator in specialized})
     if not isinstance(specialize_layers._mvu_rtl_possible, _Possible):
         specialize_layers._mvu_rtl_possible = _Possible(specialize_layers._mvu_rtl_possible)
     if base.mp is multiprocessing:

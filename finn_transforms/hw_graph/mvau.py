@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from math import prod
 
+from qonnx.core.datatype import BaseDataType
+
 from finn_transforms.hw_graph.attributes import NodeReader, require_divisor
 from finn_transforms.hw_graph.unit import UnitParams
 
@@ -53,6 +55,11 @@ class MvauParams(UnitParams):
     def input_words(self) -> int:
         """Elements of the input stream that come in a cycle."""
         return self.simd
+
+    @property
+    def stream_type(self) -> BaseDataType:
+        """Data type of such an element."""
+        return self.input_type
 
     @property
     def length(self) -> int:
