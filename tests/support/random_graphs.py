@@ -89,7 +89,7 @@ quantizers = st.builds(
     narrow=st.booleans(),
     rounding=st.sampled_from(ROUNDINGS),
     zero_point=st.sampled_from([False, False, False, True]),
-    per_channel=st.sampled_from([False, False, False, True]),
+    per_channel=st.booleans(),
     dyadic=st.booleans(),
     bipolar=st.sampled_from([False, False, False, True]),
 )
@@ -203,7 +203,7 @@ class _Builder:
 
     def residual(self, x: _Tensor, block: Block) -> _Tensor:
         """Add a branch to the value itself behind one shared quantizer."""
-        scale = self.scale(dyadic=block.quant.dyadic)
+        scale = self.scale(dyadic=block.quant.dyadic) * self.groups(block.quant, x.channels)
         shared = QuantSpec(bits=max(2, block.quant.bits), signed=True, rounding=block.quant.rounding)
         branch = self.quant(self.normal(self.conv(x, block, x.channels, same=True), block), shared, scale=scale)
         skip = self.quant(x, shared, scale=scale)
@@ -211,10 +211,14 @@ class _Builder:
         return self.activation(_Tensor(added, x.channels, x.size), block)
 
     def projection(self, x: _Tensor, block: Block) -> _Tensor:
-        """Add two branches whose scales have a small common unit."""
+        """Add two branches whose scales, of each channel, have a small common unit."""
         specs = [QuantSpec(bits=max(2, block.quant.bits), signed=True), QuantSpec(bits=3, signed=True)]
         branches = [
-            self.quant(self.conv(x, block, block.channels, same=True), spec, scale=scale)
+            self.quant(
+                self.conv(x, block, block.channels, same=True),
+                spec,
+                scale=scale * self.groups(block.quant, block.channels),
+            )
             for spec, scale in zip(specs, (0.375, 0.25), strict=True)
         ]
         added = self.graph.node(["Add", "Sub"][block.stride - 1], [branch.name for branch in branches])
@@ -299,13 +303,17 @@ class _Builder:
             name = self.graph.node(block.activation, [x.name])
         return self.quant(_Tensor(name, x.channels, x.size), block.quant)
 
-    def quant(self, x: _Tensor, spec: QuantSpec, *, scale: float | None = None) -> _Tensor:
+    def groups(self, spec: QuantSpec, channels: int) -> Any:
+        """Return what the scale of each channel (1, C, 1, 1) is multiplied by, as in ShiftQuant: powers of two."""
+        return 2.0 ** self.rng.integers(0, 4, size=(1, channels, 1, 1)) if spec.per_channel else 1.0
+
+    def quant(self, x: _Tensor, spec: QuantSpec, *, scale: Any = None) -> _Tensor:
         if spec.bipolar and scale is None:
             step = self.graph.constant(self.scale(dyadic=spec.dyadic))
             return _Tensor(self.graph.node("BipolarQuant", [x.name, step], domain=QONNX), x.channels, x.size)
         step = np.asarray(self.scale(dyadic=spec.dyadic) if scale is None else scale)
-        if spec.per_channel and scale is None:
-            step = step * 2.0 ** self.rng.integers(0, 3, size=(1, x.channels, 1, 1))
+        if scale is None:
+            step = step * self.groups(spec, x.channels)
         bits = max(spec.bits, 1 + spec.signed + spec.narrow)
         zero_point = float(self.rng.integers(-2, 3)) if spec.zero_point and scale is None else 0.0
         name = self.graph.quant(
