@@ -27,6 +27,7 @@ from finn_transforms.passes.lower import LoweringResult, lower_to_hardware
 from finn_transforms.passes.minimize_accumulators import MinimizeAccumulators
 from finn_transforms.passes.postpone_shuffles import PostponeShuffles
 from finn_transforms.passes.restore_signs import RestoreSigns
+from finn_transforms.passes.sort_channels import SortChannels
 from finn_transforms.passes.tidy import Tidy
 
 __all__ = [
@@ -59,6 +60,7 @@ __all__ = [
     "Refusal",
     "RestoreSigns",
     "Rewrite",
+    "SortChannels",
     "Tidy",
     "lower_to_hardware",
 ]

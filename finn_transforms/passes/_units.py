@@ -11,8 +11,10 @@ from numpy.typing import NDArray
 from qonnx.core.datatype import BaseDataType
 
 from brevitas_ext.arith import IntRange, SparqFormat
+from finn_transforms.analysis.attributes import attributes_of
 from finn_transforms.analysis.constants import constant
 from finn_transforms.analysis.datatypes import integer_datatype, named, smallest_datatype
+from finn_transforms.analysis.linear import windows_of
 from finn_transforms.analysis.matching import NoMatchError, layer_type, static_shape
 from finn_transforms.analysis.sparq_stream import smallest_simd
 from finn_transforms.ops.sparq import sparq_attributes
@@ -195,6 +197,13 @@ def _insert_unit(
         for activation in activations:
             _count_instead(activation, length)
         retype(result, IntRange(0, length), unit_type)
+
+
+def channels_of(node: ir.Node) -> int:
+    """Return the channels of the pixels that a unit's vectors are made of; its rows have the channel fastest."""
+    length, windows = attributes_of(node)["MW"], windows_of(node)
+    channels = static_shape(input_of(node, 0) if windows is None else windows.image)[-1]
+    return channels if length % channels == 0 else length
 
 
 def turn_unit(node: ir.Node, op_type: str, attributes: Mapping[str, Any], weights: ir.Value) -> None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import TypeAlias
+from collections.abc import Collection
+from typing import Final, TypeAlias
 
 import numpy as np
 import onnx_ir as ir
@@ -13,15 +14,17 @@ from onnx_ir.passes.common import RemoveUnusedNodesPass
 from brevitas_ext.arith import IntRange
 from finn_transforms.analysis.attributes import attributes_of
 from finn_transforms.analysis.datatypes import named, smallest_datatype
-from finn_transforms.analysis.linear import windows_of
-from finn_transforms.analysis.matching import FINN_ACCUMULATOR, is_hardware, nodes_of, static_shape
+from finn_transforms.analysis.matching import FINN_ACCUMULATOR, is_hardware, nodes_of
 from finn_transforms.analysis.weights import can_change, counts_matches, has_thresholds, weight_rows
 from finn_transforms.ops.shift import UNIT
 from finn_transforms.passes._base import HardwarePass, HardwarePassResult
 from finn_transforms.passes._edit import add_constant, graph_of, input_of
-from finn_transforms.passes._units import turn_unit
+from finn_transforms.passes._units import channels_of, turn_unit
 
 Ints: TypeAlias = NDArray[np.int64]
+
+# What FINN may choose for its own unit; this one has one variant.
+_OF_FINNS_UNIT: Final = frozenset({"binaryXnorMode", "preferred_impl_style", "resType"})
 
 
 class InferShiftMVAU(HardwarePass):
@@ -40,22 +43,29 @@ class InferShiftMVAU(HardwarePass):
     a row is the highest that leaves integers, one for all pixels of a channel where that costs no bit.  Name, output
     and accumulator stay: the sums are the same.
 
-    Which form takes fewer LUTs is a matter of the folding, so that the choice between them is made with it, see
-    `finn_transforms.folding.forms`; `FoldShifts` goes back.
+    Which form takes fewer LUTs is a matter of the folding: `finn_transforms.folding.forms` chooses with it, and gives
+    this pass the units that it chose.  `FoldShifts` goes back.
 
     Left as they are: units whose weights get no narrower, or whose rows share one power alone, which belongs to the
     scale (see `DropUnusedBits`); those with signs as inputs or weights, with thresholds inside or with weights that can
     change.
+
+    Args:
+        names: of the units to look at; None for all.
     """
+
+    def __init__(self, names: Collection[str] | None = None) -> None:
+        super().__init__()
+        self.names = None if names is None else frozenset(names)
 
     def rewrite(self, model: ir.Model, result: HardwarePassResult) -> None:
         """Look at every unit that is not specialized yet."""
         for node in nodes_of(model):
-            rows = _rows(node)
+            rows = _rows(node) if self.names is None or node.name in self.names else None
             if rows is None:
                 continue
             weights = rows.T
-            shifts = _exponents(weights, _channels(node))
+            shifts = _exponents(weights, channels_of(node))
             narrow = weights >> shifts[:, np.newaxis]
             before, after = _bits(weights), _bits(narrow)
             holds = named(attributes_of(node).get("accDataType", FINN_ACCUMULATOR))
@@ -82,19 +92,12 @@ def _replace(node: ir.Node, weights: Ints, shifts: Ints) -> None:
     old = input_of(node, 1)
     data_type = smallest_datatype(IntRange(int(weights.min()), int(weights.max())), signed=True)
     stored = add_constant(graph_of(node), f"{old.name}_unshifted", weights, data_type)
-    attributes = {name: value for name, value in attributes_of(node).items() if name != "binaryXnorMode"}
+    attributes = {name: value for name, value in attributes_of(node).items() if name not in _OF_FINNS_UNIT}
     turn_unit(node, UNIT, {**attributes, "weightDataType": data_type.name, "shifts": shifts.tolist()}, stored)
 
 
 def _bits(weights: Ints) -> int:
     return IntRange(int(weights.min()), int(weights.max())).bits(signed=True)
-
-
-def _channels(node: ir.Node) -> int:
-    """Return the channels of the pixels that a vector is made of; the rows of the weights have the channel fastest."""
-    length, windows = attributes_of(node)["MW"], windows_of(node)
-    channels = static_shape(input_of(node, 0) if windows is None else windows.image)[-1]
-    return channels if length % channels == 0 else length
 
 
 def _exponents(weights: Ints, channels: int) -> Ints:

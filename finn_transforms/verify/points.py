@@ -10,6 +10,7 @@ import onnx_ir as ir
 from numpy.typing import NDArray
 
 from finn_transforms.analysis.attributes import attributes_of
+from finn_transforms.analysis.channel_order import channel_order
 from finn_transforms.analysis.constants import constant
 from finn_transforms.analysis.matching import NoMatchError, is_hardware, layer_type, nodes_of
 from finn_transforms.analysis.quantizer import read_quantizer
@@ -55,8 +56,11 @@ class Point:
         return is_hardware(self.node) and self.value.shape is not None and len(self.value.shape) == _IMAGE_RANK
 
     def integers(self, array: Array) -> Array:
-        """Return the integers of the tensor, channels second."""
+        """Return the integers of the tensor, channels second and in the order of the exported graph."""
         rounded = np.rint(np.asarray(array, dtype=np.float64) / self.scale)
+        order = channel_order(self.node)
+        if order is not None:
+            rounded = rounded.take(np.argsort(order), axis=-1)
         return rounded.transpose(0, 3, 1, 2) if self.channels_last else rounded
 
     def tensor(self, integers: Array) -> Array:
@@ -64,9 +68,11 @@ class Point:
         sizes = self._sizes()
         if sizes is not None:
             # The other graph may have, or lack, axes of size 1.
-            order = (sizes[-1], *sizes[:-1]) if self.channels_last else sizes
-            integers = integers.reshape(len(integers), *order)
+            integers = integers.reshape(len(integers), *((sizes[-1], *sizes[:-1]) if self.channels_last else sizes))
         own = integers.transpose(0, 2, 3, 1) if self.channels_last else integers
+        order = channel_order(self.node)
+        if order is not None:
+            own = own.take(order, axis=-1)
         return np.asarray(own * self.scale)
 
     def shape(self) -> tuple[int, ...] | None:
