@@ -17,13 +17,16 @@ from finn_transforms.folding import (
     Folding,
     FoldingOptions,
     InfeasibleFoldingError,
+    cheaper_forms,
     cycles_per_frame,
     fold,
     fold_by_cost,
     fold_to_luts,
     priced,
     reachable_fps,
+    read_forms,
     write_folding,
+    write_forms,
 )
 from finn_transforms.hw_graph import HwGraph, read_hw_graph
 from finn_transforms.impl_style import choose_impl_style
@@ -64,6 +67,8 @@ class BuildOptions:
         overflow: ``"any_order"``: accumulators hold every partial sum in any order; ``"wrap"``: only the final sum,
             which is enough for those that wrap around.
         compute: Products in ``"lut"`` (then LUTs are the only resource, as in A2Q's section 5.3) or ``"dsp"``.
+        shift_units: Whether layers whose input channels differ by powers of two may become units that shift products,
+            each where that takes fewer LUTs in its folding; else the shifts are folded into all weights.
 
     Raises:
         InputError: an option is impossible.
@@ -77,6 +82,7 @@ class BuildOptions:
     bound: Bound | None = "exact"
     overflow: Overflow = "any_order"
     compute: Literal["lut", "dsp"] = "lut"
+    shift_units: bool = True
 
     def __post_init__(self) -> None:
         for name, value, choices in (
@@ -187,7 +193,7 @@ class BuildResult:
 def build(
     model: ir.Model | str | Path, output: str | Path | None = None, options: BuildOptions | None = None
 ) -> BuildResult:
-    """Lower a model to hardware layers, prove its accumulator contract, fold, estimate and report.
+    """Lower a model to hardware layers, prove its accumulator contract, fold, choose units, estimate and report.
 
     Args:
         model: an exported QONNX model, or the file it is in.  A model given as an object is left as it is.
@@ -205,12 +211,14 @@ def build(
     options = options or BuildOptions()
     source = model.clone() if isinstance(model, ir.Model) else load_model(Path(model))
     lowered = lower(source, bound=options.bound, overflow=options.overflow)
-    graph = read_hw_graph(lowered.model)
-    if not graph.layers:
+    if not read_hw_graph(lowered.model).layers:
         raise NothingConvertedError(tuple(lowered.refusals))
     choose_impl_style(lowered.model, options.compute)
-    folding = _fold(read_hw_graph(lowered.model), options)
+    costs = CostModel(dsp=dsp_block(options.part), in_luts=options.compute == "lut")
+    choices = read_forms(lowered.model) if options.shift_units else read_hw_graph(lowered.model)
+    folding = _fold(choices, options, costs)
     graph = folding.graph
+    chosen = write_forms(lowered.model, graph, costs)
     write_folding(lowered.model, graph)
     in_luts = tuple(lut_only(layer) for layer in graph.layers)
     costed = replace(graph, layers=in_luts) if options.compute == "lut" else graph
@@ -222,7 +230,7 @@ def build(
         certificates=certificates(lowered.model),
         performance=network_performance(graph, options.clock_ns),
         refusals=tuple(lowered.refusals),
-        rewrites=tuple(lowered.rewrites),
+        rewrites=(*lowered.rewrites, *chosen),
         options=options,
         output=None if output is None else Path(output),
     )
@@ -267,16 +275,15 @@ def _require_one_sample(model: ir.Model) -> None:
             )
 
 
-def _fold(graph: HwGraph, options: BuildOptions) -> Folding:
-    costs = CostModel(dsp=dsp_block(options.part), in_luts=options.compute == "lut")
+def _fold(graph: HwGraph, options: BuildOptions, costs: CostModel) -> Folding:
     try:
         if options.max_luts is not None:
             return fold_to_luts(graph, options.max_luts, costs)
         if options.target_fps is None:
-            return priced(graph, costs)
+            return priced(cheaper_forms(graph, costs), costs)
         target = cycles_per_frame(options.target_fps, options.clock_ns)
         if options.folding == "finn":
-            return priced(fold(graph, FoldingOptions(target_cycles=target)), costs)
+            return priced(cheaper_forms(fold(graph, FoldingOptions(target_cycles=target)), costs), costs)
         return fold_by_cost(graph, target, costs)
     except InfeasibleFoldingError as error:
         fps = reachable_fps(error.best.cycles, options.clock_ns)

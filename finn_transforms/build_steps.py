@@ -33,10 +33,19 @@ from finn_transforms.analysis.matching import layer_type
 from finn_transforms.build import lower
 from finn_transforms.cost import dsp_block, estimate_graph, part_family
 from finn_transforms.finn_compat import prepare_finn, require_finn
-from finn_transforms.folding import CostModel, cycles_per_frame, fold_by_cost, write_folding
+from finn_transforms.folding import (
+    CostModel,
+    cheaper_forms,
+    cycles_per_frame,
+    fold_by_cost,
+    read_forms,
+    write_folding,
+    write_forms,
+)
 from finn_transforms.hw import register, request_luts
 from finn_transforms.hw_graph import read_hw_graph
 from finn_transforms.impl_style import choose_impl_style
+from finn_transforms.ops.shift import UNIT as SHIFT_UNIT
 from finn_transforms.ops.sparq import SPARQ_LAYERS
 from finn_transforms.passes import CheckAccumulatorContract, MinimizeAccumulators, RestoreSigns
 from finn_transforms.report import (
@@ -101,6 +110,32 @@ def step_bfx_mvau_in_luts(model: ModelWrapper, _cfg: DataflowBuildConfig) -> Mod
     lowered = ir.serde.deserialize_model(model.model)
     for name, reason in request_luts(lowered).items():
         _LOGGER.warning("%s: no unit in LUTs: %s", name, reason)
+    return ModelWrapper(ir.serde.serialize_model(lowered))
+
+
+def step_bfx_choose_shift_units(model: ModelWrapper, cfg: DataflowBuildConfig) -> ModelWrapper:
+    """Have products shifted where that takes fewer LUTs than shifts in the weights; before ``step_specialize_layers``.
+
+    Chosen with the folding for ``target_fps`` that `step_bfx_fold_by_cost` goes by, or without one for the folding of
+    the file.  FINN's own folding knows no such units and would leave them unfolded.
+
+    Raises:
+        InfeasibleFoldingError: a layer cannot be that fast.
+    """
+    lowered = ir.serde.deserialize_model(model.model)
+    costs = CostModel(dsp=dsp_block(cfg._resolve_fpga_part()), in_luts=False)
+    choices = read_forms(lowered)
+    if not choices.alternatives:
+        return model
+    if cfg.target_fps is None:
+        chosen = cheaper_forms(choices, costs)
+    else:
+        chosen = fold_by_cost(choices, cycles_per_frame(cfg.target_fps, cfg.synth_clk_period_ns), costs).graph
+    for rewrite in write_forms(lowered, chosen, costs):
+        _LOGGER.info("%s: %s", rewrite.node, rewrite.detail)
+    if any(layer_type(node) == SHIFT_UNIT for node in lowered.graph):
+        # FINN knows the layer from here on.
+        register()
     return ModelWrapper(ir.serde.serialize_model(lowered))
 
 
@@ -177,7 +212,8 @@ def estimate_only_steps(
     Args:
         compute_in_luts: include `step_bfx_compute_in_luts`.
         mvau_in_luts: include `step_bfx_mvau_in_luts`.
-        by_cost: fold with `step_bfx_fold_by_cost` instead of FINN's step, which leaves SPARQ's layers unfolded.
+        by_cost: fold with `step_bfx_fold_by_cost` instead of FINN's step, which leaves SPARQ's layers unfolded, and
+            include `step_bfx_choose_shift_units`.
     """
     prepare_finn()
     if mvau_in_luts:
@@ -187,6 +223,7 @@ def estimate_only_steps(
         step_bfx_lower_to_hw,
         *([step_bfx_compute_in_luts] if compute_in_luts else []),
         *([step_bfx_mvau_in_luts] if mvau_in_luts else []),
+        *([step_bfx_choose_shift_units] if by_cost else []),
         "step_create_dataflow_partition",
         "step_specialize_layers",
         step_bfx_fold_by_cost if by_cost else "step_target_fps_parallelization",
@@ -209,7 +246,8 @@ def default_steps(
     Args:
         compute_in_luts: include `step_bfx_compute_in_luts`.
         mvau_in_luts: include `step_bfx_mvau_in_luts`.
-        by_cost: fold with `step_bfx_fold_by_cost` instead of FINN's step, which leaves SPARQ's layers unfolded.
+        by_cost: fold with `step_bfx_fold_by_cost` instead of FINN's step, which leaves SPARQ's layers unfolded, and
+            include `step_bfx_choose_shift_units`.
     """
     steps = estimate_only_steps(compute_in_luts=compute_in_luts, mvau_in_luts=mvau_in_luts, by_cost=by_cost)
     from finn.builder.build_dataflow_config import default_build_dataflow_steps

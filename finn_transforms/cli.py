@@ -120,6 +120,13 @@ def build_command(
         ComputeChoice,
         typer.Option(help="Build products in LUTs (then everything is), or in DSP slices where they fit."),
     ] = ComputeChoice.LUT,
+    shift_units: Annotated[
+        bool,
+        typer.Option(
+            help="Shift products where input channels differ by powers of two, as ShiftQuant's do, if that takes fewer "
+            "LUTs than wider weights."
+        ),
+    ] = True,
 ) -> None:
     """Lower MODEL to FINN's hardware layers, prove its accumulators, fold, estimate and report.
 
@@ -144,6 +151,7 @@ def build_command(
             bound=bound.value,
             overflow=overflow.value,
             compute=compute.value,
+            shift_units=shift_units,
         )
         result = build(model, output, options)
     except (InputError, ContractFormatError) as error:

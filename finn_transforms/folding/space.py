@@ -20,7 +20,7 @@ class FoldingSpace:
 
     Attributes:
         graph: The layers as they were.
-        options: The legal foldings of each layer.
+        options: The legal foldings of each layer, of each of its alternatives where it has some.
         cycles: Clock cycles per frame of each of them.
         costs: Their costs, (keys, options).
         pairs: Costs of the foldings of two layers together, (keys, options of one, options of the other): width
@@ -36,7 +36,7 @@ class FoldingSpace:
     @classmethod
     def of(cls, graph: HwGraph, costs: CostModel) -> FoldingSpace:
         """Return the choices for a graph."""
-        options = tuple(foldings(layer) for layer in graph.layers)
+        options = tuple(_options(layer, graph) for layer in graph.layers)
         index = {layer.name: position for position, layer in enumerate(graph.layers)}
         pairs = (
             _pair(stream, (index[stream.producer], index[stream.consumer]), options, costs)
@@ -78,6 +78,11 @@ class FoldingSpace:
         chosen = zip(self.options, fast, choice.options, strict=True)
         layers = tuple(every[each[option]] for every, each, option in chosen)
         return replace(self.graph, layers=layers), choice.lower_bound
+
+
+def _options(layer: HwLayer, graph: HwGraph) -> tuple[HwLayer, ...]:
+    """Return a layer, or all that there are to choose from in its place, in every legal folding."""
+    return tuple(each for form in graph.alternatives.get(layer.name, (layer,)) for each in foldings(form))
 
 
 def converted_streams(graph: HwGraph) -> tuple[HwStream, ...]:

@@ -70,12 +70,15 @@ class HwGraph:
         feeders: For each layer, by name, the layers whose outputs it reads.
         unread: Hardware nodes of other kinds.
         streams: The streams between the layers, read or not, in order of their consumers.
+        alternatives: The layers to choose from where several compute the same, by name; their order decides between
+            equally cheap ones.
     """
 
     layers: tuple[HwLayer, ...]
     feeders: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     unread: tuple[UnreadNode, ...] = ()
     streams: tuple[HwStream, ...] = ()
+    alternatives: Mapping[str, tuple[HwLayer, ...]] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.layers)

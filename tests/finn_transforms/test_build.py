@@ -14,12 +14,14 @@ from qonnx.core.datatype import DataType
 
 from brevitas_ext.qonnx_ops import ContractFormatError
 from finn_transforms.build import BuildOptions, NothingConvertedError, build
+from finn_transforms.certify import certify
 from finn_transforms.cost import MODEL
 from finn_transforms.emulate import emulate
-from finn_transforms.hw_graph import MvauParams, read_hw_graph
+from finn_transforms.hw_graph import MvauParams, ShiftMvauParams, read_hw_graph
 from finn_transforms.loading import InputError, load_model
 from finn_transforms.passes import BrokenContractError
 from tests.support.graphs import GraphBuilder
+from tests.support.shift_networks import images, needed_bits, shift_network
 from tests.support.small_network import CONTRACT_BITS, CONTRACT_LAYER, IMAGE, save_small_network, small_network
 
 REPORTS = {
@@ -240,3 +242,28 @@ def test_a_batch_of_several_samples(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"input 'x': expected a batch of 1, found shape \[4, 3\]; export again"):
         build(model, tmp_path / "out")
     assert not (tmp_path / "out").exists()
+
+
+def test_units_shift_products_where_that_is_cheaper_and_only_if_they_may(tmp_path: Path) -> None:
+    """What was chosen is in the files, with both costs, and certified; every choice computes the same."""
+    ir.save(shift_network(contract_bits=needed_bits()), tmp_path / "net.onnx")
+    result = build(tmp_path / "net.onnx", tmp_path / "out")
+    plain = build(tmp_path / "net.onnx", options=BuildOptions(shift_units=False))
+    notes = [rewrite.detail for rewrite in result.rewrites if rewrite.pass_name == "InferShiftMVAU"]
+    assert len(notes) == 2
+    assert all(" LUTs; products shifted, INT4: " in note for note in notes)
+    units = [layer for layer in result.graph.layers if isinstance(layer, ShiftMvauParams)]
+    assert units
+    assert not any(isinstance(layer, ShiftMvauParams) for layer in plain.graph.layers)
+    assert result.folding.lut < plain.folding.lut
+    assert [row.data_type for row in result.accumulators] == [row.data_type for row in plain.accumulators]
+    assert result.accumulators[0].contract_bits == needed_bits()
+    assert not result.graph.unread
+    verdicts = certify(tmp_path / "out")
+    assert all(verdict.ok for verdict in verdicts)
+    assert [verdict.kind for verdict in verdicts] == ["accumulator", "accumulator", "contract"]
+    written = load_model(tmp_path / "out" / "hw_graph.onnx")
+    name, output = (str(values[0].name) for values in (written.graph.inputs, written.graph.outputs))
+    computed = [emulate(model, {name: images()})[output] for model in (written, result.model, plain.model)]
+    assert np.array_equal(computed[0], computed[1])
+    assert np.array_equal(computed[0], computed[2])
