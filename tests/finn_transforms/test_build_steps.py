@@ -21,6 +21,7 @@ from qonnx.custom_op.registry import getCustomOp
 from finn_transforms.build import lower
 from finn_transforms.build_steps import default_steps, estimate_only_steps, step_bfx_fold_by_cost
 from finn_transforms.certify import certify
+from finn_transforms.emulate import emulate
 from finn_transforms.finn_compat import (
     FinnBuildError,
     FinnMissingError,
@@ -32,6 +33,7 @@ from finn_transforms.folding import CostModel, FoldingOptions, fold, priced
 from finn_transforms.hw_graph import HwGraph, HwLayer, read_hw_graph
 from finn_transforms.report import accumulator_rows, network_performance
 from tests.support.graphs import wrapper
+from tests.support.shift_networks import images, shift_network
 from tests.support.small_network import IMAGE, save_small_network, small_network
 
 PART = "xczu7ev-ffvc1156-2-e"
@@ -277,3 +279,27 @@ def test_a_fresh_process_needs_no_settings_and_makes_none(tmp_path: Path) -> Non
     )
     assert "finn_build_" in done.stdout
     assert list(tmp_path.iterdir()) == []
+
+
+def test_units_shift_products_in_finns_builder(tmp_path: Path) -> None:
+    """Only where the folding is ours; they stay exact, and certified, through FINN's own steps."""
+    ir.save(shift_network(), tmp_path / "net.onnx")
+    run_builder(tmp_path / "net.onnx", config(tmp_path / "out", steps=estimate_only_steps(by_cost=True)))
+    final = step_model(tmp_path / "out", "step_bfx_estimate_reports")
+    kinds = [node.op_type for node in final.graph.node]
+    assert "ShiftMVAU_rtl" in kinds
+    verdicts = certify(
+        tmp_path / "out" / "intermediate_models" / "step_bfx_estimate_reports.onnx",
+        tmp_path / "out" / "report" / "certificates.json",
+    )
+    assert [(each.name, each.detail) for each in verdicts if not each.ok] == []
+    folding = report(tmp_path / "out", "folding")
+    assert folding["proven_optimal"]
+    assert folding["max_cycles"] <= 1e9 / 5 / FPS
+    part = step_model(tmp_path / "out", "step_create_dataflow_partition")
+    whole, last = lower(shift_network()).model, ir.serde.deserialize_model(final.model)
+    (start,), (end,) = ([value.name for value in values] for values in (final.graph.input, final.graph.output))
+    for image in images(2):
+        ours = emulate(whole, {"x": image[None]})
+        np.testing.assert_array_equal(emulate(last, {start: ours[start]})[end], ours[end])
+        np.testing.assert_array_equal(execute_onnx(part, {start: ours[start].astype(np.float32)})[end], ours[end])
