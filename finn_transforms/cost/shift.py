@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -133,7 +134,7 @@ def _table(rows: int, columns: int) -> list[Term]:
     return [Term("table", columns * -(-rows // _LUT_ROWS), "control"), *counter(rows)]
 
 
-def _shift_structure(terms: list[Term], registers: dict[str, float], unit: MatrixVector) -> Structure:
+def _shift_structure(terms: list[Term], registers: Mapping[str, float], unit: MatrixVector) -> Structure:
     return Structure(
         kind=SHIFT_MVAU,
         terms=(*(term for term in terms if term.amount), Term("shift_unit", 1, "control")),
