@@ -1,8 +1,8 @@
-"""What range a layer's input has: the statistics that a scale is calibrated by."""
+"""What range a layer's input or result has: the statistics that a scale is calibrated by."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias, get_args
 
@@ -16,10 +16,10 @@ RangeMethod: TypeAlias = Literal["mean_max", "min_max", "percentile"]
 
 @dataclass(frozen=True, kw_only=True)
 class InputRange:
-    """What was seen at a layer's input.
+    """What was seen at a layer's input, or of its results.
 
     Attributes:
-        low: the lowest value of all.
+        low: the lowest value of all at an input; of results, the lower end of the range by the chosen method.
         high: the upper end of the range by the chosen method.
         images: over how many images.
     """
@@ -27,6 +27,11 @@ class InputRange:
     low: float
     high: float
     images: int
+
+    @property
+    def magnitude(self) -> float:
+        """The largest distance from zero."""
+        return max(self.high, -self.low)
 
 
 def input_ranges(
@@ -50,33 +55,43 @@ def input_ranges(
     Raises:
         ValueError: the method or percentile does not exist, there is no image, or a layer was never called.
     """
-    if method not in get_args(RangeMethod):
-        raise ValueError(f"calibration: expected a method out of {get_args(RangeMethod)}, found {method!r}")
-    if not 0 < percentile <= 100:
-        raise ValueError(f"calibration: expected a percentile above 0 and up to 100, found {percentile}")
+    _check(method, percentile)
     seen: dict[str, list[Tensor]] = {}
     lows: dict[str, float] = {}
 
-    def watch(name: str) -> Any:
-        def note(_module: nn.Module, inputs: tuple[Any, ...]) -> None:
-            x = inputs[0].value if not isinstance(inputs[0], Tensor) else inputs[0]
-            images = x.detach().flatten(1)
-            lows[name] = min(lows.get(name, float("inf")), float(images.min()))
-            seen.setdefault(name, []).append(_highest(images, method, percentile).cpu())
+    def note(name: str, images: Tensor) -> None:
+        lows[name] = min(lows.get(name, float("inf")), float(images.min()))
+        seen.setdefault(name, []).append(_highest(images, method, percentile).cpu())
 
-        return note
-
-    hooks = [layer.register_forward_pre_hook(watch(name)) for name, layer in layers.items()]
-    try:
-        with evaluating(model):
-            for images in images_of(loader, model):
-                model(images)
-    finally:
-        for hook in hooks:
-            hook.remove()
-    if missing := [name for name in layers if name not in seen]:
-        raise ValueError(f"calibration: expected the layer {missing[0]!r} to be called, found that it was not")
+    _watch(model, loader, layers, note, results=False)
     return {name: _range(lows[name], torch.cat(values).double(), method) for name, values in seen.items()}
+
+
+def result_ranges(
+    model: nn.Module,
+    loader: Loader,
+    layers: Mapping[str, nn.Module],
+    *,
+    method: RangeMethod = "mean_max",
+    percentile: float = 99.99,
+) -> dict[str, InputRange]:
+    """Return the ranges of what layers give, both ends by the chosen method.
+
+    Arguments and errors are those of `input_ranges`.
+    """
+    _check(method, percentile)
+    seen: dict[str, tuple[list[Tensor], list[Tensor]]] = {}
+
+    def note(name: str, images: Tensor) -> None:
+        for side, values in zip(seen.setdefault(name, ([], [])), (images, -images), strict=True):
+            side.append(_highest(values, method, percentile).cpu())
+
+    _watch(model, loader, layers, note, results=True)
+    found: dict[str, InputRange] = {}
+    for name, (highs, lows) in seen.items():
+        below = _range(0.0, torch.cat(lows).double(), method)
+        found[name] = _range(-below.high, torch.cat(highs).double(), method)
+    return found
 
 
 def relu_ranges(
@@ -104,6 +119,47 @@ def relu_ranges(
                 f"{seen.images / images:g} times as often as another; give every place a layer of its own"
             )
     return found
+
+
+def _check(method: RangeMethod, percentile: float) -> None:
+    if method not in get_args(RangeMethod):
+        raise ValueError(f"calibration: expected a method out of {get_args(RangeMethod)}, found {method!r}")
+    if not 0 < percentile <= 100:
+        raise ValueError(f"calibration: expected a percentile above 0 and up to 100, found {percentile}")
+
+
+def _watch(
+    model: nn.Module,
+    loader: Loader,
+    layers: Mapping[str, nn.Module],
+    note: Callable[[str, Tensor], None],
+    *,
+    results: bool,
+) -> None:
+    """Run a model and note what its layers read or give, as (N, values per image)."""
+    called: set[str] = set()
+
+    def hook(name: str) -> Any:
+        def see(_module: nn.Module, inputs: tuple[Any, ...], *outputs: Any) -> None:
+            called.add(name)
+            (x,) = outputs if results else inputs[:1]
+            note(name, (x if isinstance(x, Tensor) else x.value).detach().flatten(1))
+
+        return see
+
+    hooks = [
+        layer.register_forward_hook(hook(name)) if results else layer.register_forward_pre_hook(hook(name))
+        for name, layer in layers.items()
+    ]
+    try:
+        with evaluating(model):
+            for images in images_of(loader, model):
+                model(images)
+    finally:
+        for each in hooks:
+            each.remove()
+    if missing := [name for name in layers if name not in called]:
+        raise ValueError(f"calibration: expected the layer {missing[0]!r} to be called, found that it was not")
 
 
 def _range(low: float, highest: Tensor, method: RangeMethod) -> InputRange:

@@ -12,15 +12,16 @@ from brevitas.quant import (
     Int8WeightPerChannelFloat,
     Uint8ActPerTensorFloat,
 )
-from brevitas.quant.scaled_int import Int8ActPerTensorFloat
 from torch import nn
 
 from brevitas_ext.arith.sparq import SparqFormat
 from brevitas_ext.ptq.batch_norm import BatchNormReport, recalibrate_batch_norm
+from brevitas_ext.ptq.choices import input_quantizer, layers_to_keep, why_unfit
 from brevitas_ext.ptq.exchange import EXCHANGED, calibrated, put, quantized_layer, quantized_relu
-from brevitas_ext.ptq.ranges import InputRange, RangeMethod, input_ranges, relu_ranges
+from brevitas_ext.ptq.ranges import InputRange, RangeMethod, input_ranges, relu_ranges, result_ranges
 from brevitas_ext.ptq.running import Loader
-from brevitas_ext.quantizers.sparq import SparqAct4b5opt
+from brevitas_ext.ptq.shared_grid import SumGrid, share_grids
+from brevitas_ext.ptq.sums import residual_sums
 
 Unfit: TypeAlias = Literal["refuse", "int8"]
 Place: TypeAlias = Literal["inputs", "relu"]
@@ -34,6 +35,9 @@ class PtqReport:
         sparq: layers whose input goes through the windows, with its calibrated range.
         relu: activations that give 8 bits, with their range; none where convolutions quantize their inputs themselves.
         int8: layers whose input has 8 bits because SPARQ does not fit, by the reason.
+        linear: linear layers with uniform integers of `linear_bits`, with the range of their inputs.
+        sums: layers whose result is added on the grid of a skip branch, by that grid.
+        float_sums: sums of two tensors that stay in float, by the reason.
         untouched: convolutions and linear layers left in float.
         batch_norm: what recalibration did; None where it was not asked for.
     """
@@ -41,6 +45,9 @@ class PtqReport:
     sparq: Mapping[str, InputRange]
     relu: Mapping[str, InputRange] = field(default_factory=dict)
     int8: Mapping[str, str] = field(default_factory=dict)
+    linear: Mapping[str, InputRange] = field(default_factory=dict)
+    sums: Mapping[str, SumGrid] = field(default_factory=dict)
+    float_sums: Mapping[str, str] = field(default_factory=dict)
     untouched: tuple[str, ...] = ()
     batch_norm: BatchNormReport | None = None
 
@@ -77,8 +84,10 @@ def quantize_with_sparq(  # noqa: PLR0913 - the choices of the recipe, each with
     percentile: float = 99.99,
     keep: Collection[str] | None = None,
     linear: bool = False,
+    linear_bits: int | None = None,
     unfit: Unfit = "refuse",
     place: Place = "inputs",
+    sum_bits: int | None = 9,
     activation_bits: int = 8,
     recalibrate: bool = False,
     recalibration_loader: Loader | None = None,
@@ -100,11 +109,15 @@ def quantize_with_sparq(  # noqa: PLR0913 - the choices of the recipe, each with
         percentile: see `input_ranges`.
         keep: names of layers to leave in float; by default the convolution that is called first.
         linear: whether linear layers are quantized, too.
+        linear_bits: width of uniform inputs and weights of linear layers, instead of windows or float.
         unfit: what happens to a layer that SPARQ does not fit, because its input is signed or has no channels to pair:
             an error, or 8 bits.
         place: where activations get their 8 bits: at the inputs of the convolutions, as the authors do, or in the
             ``nn.ReLU`` layers, for all readers alike; the windows are at the inputs either way.  Brevitas adds two
             quantized tensors only if they share their scale; a sum and a quantized tensor, as in a ResNet, it does.
+        sum_bits: with ``place="relu"``, width of the signed integers that stand for the result of a layer where it is
+            added to a skip branch, with the skip's step times a power of two: sums of integers, as hardware has them,
+            see `share_grids`.  None leaves such sums in float.
         activation_bits: width of uniform activations where `windows` is None.
         recalibrate: recalibrate batch normalization with SPARQ active and keep it if the outputs come closer to the
             float model's, see `recalibrate_batch_norm`.
@@ -116,84 +129,67 @@ def quantize_with_sparq(  # noqa: PLR0913 - the choices of the recipe, each with
         TypeError: a batch holds no images.
         ValueError: SPARQ does not fit a layer, a name is unknown, or there is nothing to quantize.
     """
-    if unfit not in get_args(Unfit):
-        raise ValueError(f"sparq_ptq: expected unfit out of {get_args(Unfit)}, found {unfit!r}")
-    if place not in get_args(Place):
-        raise ValueError(f"sparq_ptq: expected place out of {get_args(Place)}, found {place!r}")
+    _check(unfit, place, linear=linear, linear_bits=linear_bits)
     chosen = SparqFormat.named(windows, rounding=rounding) if isinstance(windows, str) else windows
     model = copy.deepcopy(float_model).eval()
     candidates = {name: module for name, module in model.named_modules() if type(module) in EXCHANGED}
-    found = input_ranges(model, loader, candidates, method=ranges, percentile=percentile)
-    relus: dict[str, InputRange] = {}
-    if place == "relu":
-        relus = relu_ranges(model, loader, method=ranges, percentile=percentile)
-    kept = _kept(found, candidates, keep, linear=linear)
+    method: dict[str, Any] = {"method": ranges, "percentile": percentile}
+    found = input_ranges(model, loader, candidates, **method)
+    relus = relu_ranges(model, loader, **method) if place == "relu" else {}
+    sums = residual_sums(model) if place == "relu" and sum_bits is not None else []
+    shared = [each for each in sums if not each.problem]
+    added = {name: model.get_submodule(name) for each in shared for name in each.layers}
+    results = result_ranges(model, loader, added, **method) if added else {}
+    kept = layers_to_keep(found, candidates, keep, linear=linear or linear_bits is not None)
     fitting: dict[str, InputRange] = {}
+    uniform: dict[str, InputRange] = {}
     int8: dict[str, str] = {}
     for name in (name for name in found if name not in kept):
-        reason = None if chosen is None else _why_unfit(candidates[name], found[name], chosen)
-        if reason is not None and unfit == "refuse":
-            raise ValueError(
-                f"sparq_ptq: expected layers that SPARQ fits, found {name!r} with {reason}; name it in keep=..., or "
-                "set unfit='int8'"
-            )
-        quantizer = _quantizer(chosen if reason is None else None, found[name], 8 if reason else activation_bits)
-        layer = quantized_layer(
-            candidates[name], input_quant=quantizer, weight_quant=weight_quant, bias_quant=bias_quant
-        )
-        put(model, name, layer)
-        if reason is None:
-            fitting[name] = found[name]
+        layer, seen = candidates[name], found[name]
+        if isinstance(layer, nn.Linear) and linear_bits is not None:
+            quantizer, weights = input_quantizer(None, seen, linear_bits), weight_quant.let(bit_width=linear_bits)
+            uniform[name] = seen
         else:
-            int8[name] = reason
+            reason = None if chosen is None else why_unfit(layer, seen, chosen)
+            if reason is not None and unfit == "refuse":
+                raise ValueError(
+                    f"sparq_ptq: expected layers that SPARQ fits, found {name!r} with {reason}; name it in keep=..., "
+                    "or set unfit='int8'"
+                )
+            windowed = chosen if reason is None else None
+            quantizer, weights = input_quantizer(windowed, seen, 8 if reason else activation_bits), weight_quant
+            if reason is None:
+                fitting[name] = seen
+            else:
+                int8[name] = reason
+        put(model, name, quantized_layer(layer, input_quant=quantizer, weight_quant=weights, bias_quant=bias_quant))
     for name, seen in relus.items():
         put(model, name, quantized_relu(calibrated(Uint8ActPerTensorFloat.let(bit_width=activation_bits), seen.high)))
+    grids = {} if sum_bits is None else share_grids(model, shared, results, sum_bits)
     batch_norm = None
     if recalibrate:
         images = loader if recalibration_loader is None else recalibration_loader
         batch_norm = recalibrate_batch_norm(model, images, reference=float_model, judge=loader)
-    report = PtqReport(sparq=fitting, relu=relus, int8=int8, untouched=tuple(kept), batch_norm=batch_norm)
+    report = PtqReport(
+        sparq=fitting,
+        relu=relus,
+        int8=int8,
+        linear=uniform,
+        sums=grids,
+        float_sums={each.name: each.problem for each in sums if each.problem},
+        untouched=tuple(kept),
+        batch_norm=batch_norm,
+    )
     return PtqResult(model=model, report=report)
 
 
-def _kept(
-    found: Mapping[str, InputRange],
-    candidates: Mapping[str, nn.Module],
-    keep: Collection[str] | None,
-    *,
-    linear: bool,
-) -> list[str]:
-    """Return the layers to leave alone, in the order of their calls."""
-    convolutions = [name for name in found if not isinstance(candidates[name], nn.Linear)]
-    wanted = set(convolutions[:1] if keep is None else keep)
-    if unknown := wanted - set(found):
+def _check(unfit: Unfit, place: Place, *, linear: bool, linear_bits: int | None) -> None:
+    if unfit not in get_args(Unfit):
+        raise ValueError(f"sparq_ptq: expected unfit out of {get_args(Unfit)}, found {unfit!r}")
+    if place not in get_args(Place):
+        raise ValueError(f"sparq_ptq: expected place out of {get_args(Place)}, found {place!r}")
+    if linear and linear_bits is not None:
         raise ValueError(
-            f"sparq_ptq: expected keep to name layers out of {list(found)}, found {', '.join(sorted(unknown))}"
+            f"sparq_ptq: expected windows or uniform integers for linear layers, found linear=True and "
+            f"linear_bits={linear_bits}; leave one out"
         )
-    kept = [name for name in found if name in wanted or (isinstance(candidates[name], nn.Linear) and not linear)]
-    if len(kept) == len(found):
-        raise ValueError(
-            f"sparq_ptq: expected a layer to quantize beside the first convolution, found only {list(found)}; set "
-            "keep=() or linear=True"
-        )
-    return kept
-
-
-def _why_unfit(layer: nn.Module, seen: InputRange, sparq: SparqFormat) -> str | None:
-    if seen.low < 0:
-        return f"a signed input (lowest value {seen.low:g})"
-    if not sparq.pairs or isinstance(layer, nn.Linear):
-        return None
-    channels, groups = layer.in_channels, layer.groups
-    if not isinstance(channels, int) or not isinstance(groups, int) or channels // groups % 2 == 0:
-        return None
-    return f"{channels // groups} channels per group, which make no pairs"
-
-
-def _quantizer(sparq: SparqFormat | None, seen: InputRange, bits: int) -> Any:
-    if sparq is None:
-        signed = seen.low < 0
-        base = Int8ActPerTensorFloat if signed else Uint8ActPerTensorFloat
-        return calibrated(base.let(bit_width=bits), max(seen.high, -seen.low) if signed else seen.high)
-    options = {"rounding": sparq.rounding, "overflow": sparq.overflow, "pairs": sparq.pairs}
-    return calibrated(SparqAct4b5opt.let(bits=sparq.bits, shifts=sparq.shifts, **options), seen.high)

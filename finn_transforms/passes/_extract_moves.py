@@ -16,7 +16,15 @@ from finn_transforms.analysis.constants import constant
 from finn_transforms.analysis.datatypes import range_of, smallest_datatype
 from finn_transforms.analysis.matching import NoMatchError, static_shape
 from finn_transforms.ops import evaluate
-from finn_transforms.passes._edit import Operator, Output, insert_node, insert_nodes, integer_type_of
+from finn_transforms.passes._edit import (
+    Operator,
+    Output,
+    add_constant,
+    graph_of,
+    insert_node,
+    insert_nodes,
+    integer_type_of,
+)
 from finn_transforms.passes._scaled import Factor, Scaled, per_tensor, require_per_channel, same
 
 Rule = Callable[[ir.Node, Scaled], Scaled]
@@ -50,7 +58,11 @@ def extract_spatial(node: ir.Node, source: Scaled) -> Scaled:
 
 
 def extract_pad(node: ir.Node, source: Scaled) -> Scaled:
-    """Return the integers padded with zeros."""
+    """Return the integers padded with zeros.
+
+    Channels of zeros, as in a residual network's shortcuts without parameters (option A), become a convolution with
+    one weight of 1 for each output that has an input, for which there is a layer.
+    """
     attributes = attributes_of(node)
     fill = constant(node.inputs[2]) if len(node.inputs) > 2 and node.inputs[2] is not None else None
     value = float(attributes.get("value", 0.0) if fill is None else np.asarray(fill).item())
@@ -65,7 +77,26 @@ def extract_pad(node: ir.Node, source: Scaled) -> Scaled:
     data_type = integer_type_of(source.integers)
     if not data_type.allowed(0):
         data_type = smallest_datatype(range_of(data_type).union(IntRange(0, 0)))
+    elif (pads := _image_pads(node)) is not None and (pads[1] or pads[5]) and min(pads) >= 0:
+        return Scaled(_spread_over_channels(node, source.integers, pads, data_type), source.factors)
     return _on_integers(node, source, source.factors, data_type)
+
+
+def _image_pads(node: ir.Node) -> list[int] | None:
+    """Return what is added to an image, (begin, end) x (N, C, H, W), without any images; None for other tensors."""
+    shape, given = static_shape(node.outputs[0]), node.inputs[1] if len(node.inputs) > 1 else None
+    pads: Any = attributes_of(node).get("pads") if given is None else constant(given)
+    is_image = len(shape) == 4 and pads is not None and len(pads) == 8 and len(node.inputs) < 4
+    return [int(pad) for pad in pads] if is_image and not pads[0] and not pads[4] else None
+
+
+def _spread_over_channels(node: ir.Node, integers: ir.Value, pads: list[int], data_type: BaseDataType) -> ir.Value:
+    inputs, outputs = static_shape(integers)[1], static_shape(node.outputs[0])[1]
+    ones = np.eye(outputs, inputs, k=-pads[1])[:, :, None, None]
+    name = f"{node.outputs[0].name}_int"
+    weights = add_constant(graph_of(node), f"{name}_weights", ones, "BINARY")
+    operator = Operator("Conv", {"kernel_shape": [1, 1], "pads": [*pads[2:4], *pads[6:]]})
+    return insert_node(node, operator, [integers, weights], Output(name, static_shape(node.outputs[0]), data_type))
 
 
 def extract_shuffle(node: ir.Node, source: Scaled) -> Scaled:

@@ -1,4 +1,4 @@
-"""Moves pixel shuffles behind the quantizer that follows them."""
+"""Moves pixel shuffles and flattening behind the quantizer that follows them."""
 
 from __future__ import annotations
 
@@ -14,33 +14,46 @@ from finn_transforms.passes._base import HardwarePass, HardwarePassResult
 from finn_transforms.passes._edit import Operator, Output, graph_of, insert_node, redirect
 
 _SHUFFLES = {"DepthToSpace", "SpaceToDepth"}
+_VIEWS = {"Flatten", "Reshape", "Squeeze"}
+_IMAGE, _VECTOR = 4, 2
 
 
 class PostponeShuffles(HardwarePass):
-    """Let element-wise functions work in front of a shuffle, where an accumulator is, instead of behind it.
+    """Let element-wise functions work in front of a shuffle or view, where an accumulator is, instead of behind it.
 
     Before::
 
         y = Quant(Relu(DepthToSpace(Conv(q, W))), s)
+        z = Gemm(Quant(Flatten(GlobalAveragePool(r)), t), V)
 
     After::
 
         y = DepthToSpace(Quant(Relu(Conv(q, W)), s))
+        z = Gemm(Flatten(Quant(GlobalAveragePool(r), t)), V)
 
-    The function becomes thresholds of the convolution, and the shuffle moves few bits instead of whole sums.  Functions
-    with constants that differ between channels, or with two computed inputs, stay behind the shuffle.
+    The function becomes thresholds of the convolution, and the shuffle moves few bits instead of whole sums.  A
+    flattened image is put into its stream's order by the layer that reads it, and by no other: so that is where the
+    view belongs.  Functions with constants that differ between channels, or with two computed inputs, stay behind.
     """
 
     def rewrite(self, model: ir.Model, result: HardwarePassResult) -> None:
         """Move every shuffle as far as it goes."""
         for node in nodes_of(model):
-            if node.op_type not in _SHUFFLES or node.domain != "":
+            if node.domain != "" or not (node.op_type in _SHUFFLES or _flattens_an_image(node)):
                 continue
             shuffle, passed = node, 0
             while (behind := _function_behind(shuffle)) is not None:
                 shuffle, passed = _swap(shuffle, behind), passed + 1
             if passed:
                 self.note(result, node, f"moved behind {passed} element-wise nodes")
+
+
+def _flattens_an_image(node: ir.Node) -> bool:
+    """Tell whether a node makes one vector out of an image."""
+    if node.op_type not in _VIEWS or node.inputs[0] is None:
+        return False
+    before, after = static_shape(node.inputs[0]), static_shape(node.outputs[0])
+    return (len(before), len(after)) == (_IMAGE, _VECTOR) and before[0] == after[0] == 1
 
 
 def _function_behind(shuffle: ir.Node) -> ir.Node | None:
@@ -73,7 +86,7 @@ def _swap(shuffle: ir.Node, function: ir.Node) -> ir.Node:
     shuffled = insert_node(
         function,
         Operator(shuffle.op_type, attributes_of(shuffle)),
-        [computed],
+        [computed, *shuffle.inputs[1:]],
         Output(f"{old.name}_shuffled", static_shape(old), datatype(old)),
     )
     redirect(old, shuffled)

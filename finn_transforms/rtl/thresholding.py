@@ -21,7 +21,8 @@ from finn_transforms.rtl.wrapper import files_of, instance, module, one_to_one
 LUT_DEPTH = 64
 """Thresholds per lane and stage that ``block`` leaves in LUTs: a LUT holds so many of each bit."""
 
-MAX_STEPS = 255
+MAX_STEPS = 4095
+"""Of results of 12 bits: a table of more is no reasonable way to compute a function."""
 
 LIBRARY = (
     "bfx_thresholding.sv",

@@ -311,3 +311,23 @@ def test_padded_signs_are_no_signs_any_more() -> None:
     lower_to_hardware(model)
     np.testing.assert_array_equal(emulate(model, {"x": X})[str(model.graph.outputs[0].name)], before)
     assert integer_datatype(only(model, "Pad").outputs[0]).name == "INT2"
+
+
+@pytest.mark.parametrize("pads", [[0, 1, 0, 0, 0, 2, 0, 0], [0, 0, 1, 0, 0, 3, 0, 2]])
+def test_channels_of_zeros_come_from_a_convolution_with_ones(pads: list[int]) -> None:
+    graph = GraphBuilder(SHAPE)
+    x = graph.quant("x", 0.25, 4, signed=True)
+    output = graph.node("Pad", [x, graph.integers(pads)])
+    assert assert_same_values(graph, output).count("Conv") == 1
+    model = graph.model(output)
+    ExtractIntegers()(model)
+    convolution = only(model, "Conv")
+    assert integer_datatype(convolution.outputs[0]).name == "INT4"
+    weights = array_of(convolution.inputs[1])
+    assert weights.shape == (2 + pads[1] + pads[5], 2, 1, 1) and weights.sum() == 2
+
+
+def test_channels_of_zeros_beside_signs_stay() -> None:
+    graph = GraphBuilder(SHAPE)
+    signs = graph.node("BipolarQuant", ["x", graph.constant(0.5)], domain="qonnx.custom_op.general")
+    assert "Conv" not in assert_same_values(graph, graph.node("Pad", [signs, graph.integers([0, 1, 0, 0, 0, 0, 0, 0])]))

@@ -1,6 +1,7 @@
-"""Pixel shuffles change places with the functions behind them, as long as those know no channels."""
+"""Pixel shuffles and views change places with the functions behind them, as long as those know no channels."""
 
 import numpy as np
+import pytest
 
 from finn_transforms.emulate import emulate
 from finn_transforms.passes import PostponeShuffles
@@ -25,4 +26,32 @@ def test_batch_normalization_of_the_one_channel_stays_behind() -> None:
     graph = GraphBuilder(SHAPE)
     shuffled = graph.node("DepthToSpace", ["x"], blocksize=2)
     model = graph.model(graph.batch_norm(shuffled, [2.0], [1.0]))
+    assert not PostponeShuffles()(model).modified
+
+
+@pytest.mark.parametrize(
+    ("op_type", "shape", "constants", "attributes"),
+    [
+        ("Flatten", (1, 4, 2, 2), [], {"axis": 1}),
+        ("Reshape", (1, 4, 2, 2), [[1, -1]], {}),
+        ("Squeeze", (1, 4, 1, 1), [[2, 3]], {}),
+    ],
+)
+def test_an_image_is_flattened_behind_the_quantizer(
+    op_type: str, shape: tuple[int, ...], constants: list[list[int]], attributes: dict[str, int]
+) -> None:
+    graph = GraphBuilder(shape)
+    flat = graph.node(op_type, ["x", *map(graph.integers, constants)], **attributes)
+    output = graph.quant(graph.node("Relu", [flat]), 0.5, 4)
+    model = graph.model(output)
+    x = X[:1, :, : shape[2], : shape[3]]
+    before = emulate(model, {"x": x})[output]
+    PostponeShuffles()(model)
+    assert op_types(model) == ["Relu", "Quant", op_type]
+    np.testing.assert_array_equal(emulate(model, {"x": x})[output], before)
+
+
+def test_other_views_stay() -> None:
+    graph = GraphBuilder(SHAPE)
+    model = graph.model(graph.quant(graph.node("Reshape", ["x", graph.integers([1, 2, 8])]), 0.5, 4))
     assert not PostponeShuffles()(model).modified

@@ -48,6 +48,7 @@ UNITS = [
     unit("bits", 2, input_type=DataType["BINARY"]),
     unit("extremes", channels=4, pe=1, thresholds=EXTREMES, input_type=INT3, output_type=DataType["INT4"], bias=-2),
     unit("many", 255, channels=1, pe=1, input_type=INT9),
+    unit("nine_bits", 511, channels=2, pe=1, input_type=DataType["INT11"], output_type=INT9, bias=-256),
     unit("coarse", thresholds=np.arange(-14, 16, 4).reshape(1, -1) * 8, input_type=INT9),
     unit("block", 7, channels=33, pe=1, input_type=INT9, memory="block"),
     unit("parallel", 7, channels=8, pe=2, search="parallel", output_type=DataType["INT4"], bias=-3),
@@ -147,8 +148,8 @@ def test_the_same_thresholds_for_every_beat_are_constants() -> None:
     ("changes", "message"),
     [
         ({"pe": 4}, "expected a PE that divides 6 channels, found 4"),
-        ({"thresholds": np.zeros((5, 3), dtype=int)}, r"expected thresholds \(1 or 6, 1 to 255\), found \(5, 3\)"),
-        ({"thresholds": np.zeros((1, 256), dtype=int)}, r"found \(1, 256\)"),
+        ({"thresholds": np.zeros((5, 3), dtype=int)}, r"expected thresholds \(1 or 6, 1 to 4095\), found \(5, 3\)"),
+        ({"thresholds": np.zeros((1, 4096), dtype=int)}, r"found \(1, 4096\)"),
         ({"thresholds": np.array([[0.5]])}, "expected integer thresholds, found float64"),
         ({"thresholds": np.array([[2, 1]])}, "expected thresholds in ascending order"),
         ({"output_type": DataType["UINT2"], "bias": 1}, "expected results 1 to 4 to fit UINT2"),
