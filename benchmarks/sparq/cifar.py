@@ -33,6 +33,13 @@ def calibration_batches(data: Path, count: int, seed: int) -> list[Tensor]:
     return list(normalized(_drawn(data, count, torch.Generator().manual_seed(seed))).split(BATCH))
 
 
+def judging_batches(data: Path, count: int, seed: int) -> list[tuple[Tensor, Tensor]]:
+    """Return batches of training images as they are and their labels: the last ones in the order of the others."""
+    images, labels = load_dataset(data, "train")
+    last = torch.randperm(len(images), generator=torch.Generator().manual_seed(seed))[-count:]
+    return list(zip(normalized(images[last]).split(BATCH), labels[last].split(BATCH), strict=True))
+
+
 def augmented_batches(data: Path, count: int, seed: int) -> list[Tensor]:
     """Return batches of training images drawn at random, augmented as in training."""
     generator = torch.Generator().manual_seed(seed)

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from brevitas_ext.nn.batch_norm import QuantizedBatchNorm
-from brevitas_ext.ptq.running import Loader, evaluating, images_of
+from brevitas_ext.ptq.judging import Batches, Judgement, compare_states, held_back
+from brevitas_ext.ptq.running import Loader, batches_of, evaluating
 
 BatchNorm: TypeAlias = _BatchNorm | QuantizedBatchNorm
 
@@ -33,51 +33,51 @@ class BatchNormChange:
 
 @dataclass(frozen=True, kw_only=True)
 class BatchNormReport:
-    """What `recalibrate_batch_norm` did.
+    """What `recalibrate_batch_norm` did, and why.
 
     Attributes:
         changes: per layer, in the model's order.
-        distance_before: how far the outputs were from the reference's, see `recalibrate_batch_norm`; None without one.
-        distance_after: how far they would be with the new statistics.
-        kept: whether the model has the new statistics.
-        images: over how many images.
+        judgement: how the model compares with its old and its new statistics on held-back images.
+        kept: whether it has the new ones.
+        images: over how many images they were averaged.
     """
 
     changes: tuple[BatchNormChange, ...]
-    distance_before: float | None
-    distance_after: float | None
+    judgement: Judgement
     kept: bool
     images: int
 
     def __str__(self) -> str:
         largest = max((change.mean_shift for change in self.changes), default=0.0)
-        what = f"batch normalization of {len(self.changes)} layers on {self.images} images, means moved by up to "
-        told = "" if self.distance_before is None else f", distance {self.distance_before:.6g} to "
-        told += "" if self.distance_after is None else f"{self.distance_after:.6g}"
-        return f"{what}{largest:.3g} standard deviations{told}: {'kept' if self.kept else 'put back'}"
+        return (
+            f"batch normalization of {len(self.changes)} layers on {self.images} images, means moved by up to "
+            f"{largest:.3g} standard deviations: {'kept' if self.kept else 'put back'}; {self.judgement}"
+        )
 
 
 def recalibrate_batch_norm(
     model: nn.Module, loader: Loader, *, reference: nn.Module | None = None, judge: Loader | None = None
 ) -> BatchNormReport:
-    """Replace running means and variances by those of the quantized activations, averaged over the batches.
+    """Replace running means and variances by those of the quantized activations, where that is proven to help.
 
     The images should be those that the statistics were trained on, with the training's augmentation and about its batch
-    size: statistics of other images differ for reasons that have nothing to do with quantization.
+    size: statistics of other images differ for reasons that have nothing to do with quantization.  The new statistics
+    are averages over the batches.  They are kept only if they are better on images that are not among those, by more
+    than two standard errors of the mean difference, image by image (`MARGIN`); else the old ones are put back.  What is
+    compared is the cross-entropy where the batches have labels, and the divergence from the float model where not.
 
     Args:
         model: the quantized model, changed in place.
-        loader: batches of images.
-        reference: the float model.  With it, the new statistics are kept only if they bring the model's outputs closer
-            to the reference's: the Kullback-Leibler divergence from its softmax for outputs (N, C), else the mean
-            square; no labels are needed.
-        judge: batches to compare outputs on; `loader` by default.
+        loader: batches of images, with or without labels.
+        reference: the float model, needed where there are no labels.
+        judge: batches to compare on, none of whose images are in `loader`; by default a quarter of each batch of
+            `loader` is held back for it, which then has to give the same batches each time that it is read.
 
     Returns:
         What it did.
 
     Raises:
-        ValueError: there is no batch, or no layer that keeps statistics.
+        ValueError: there is no batch, no layer that keeps statistics, or neither labels nor a reference.
     """
     layers = {
         name: module
@@ -86,23 +86,27 @@ def recalibrate_batch_norm(
     }
     if not layers:
         raise ValueError("batch normalization: expected layers that keep statistics, found none; leave the step out")
-    before = {name: _statistics(layer) for name, layer in layers.items()}
-    buffers = {name: _buffers(layer) for name, layer in layers.items()}
-    compared = judge if judge is not None else loader
-    distance_before = None if reference is None else _distance(model, reference, compared)
-    images = _collect(model, loader, layers)
-    changes = tuple(_change(name, before[name], _statistics(layer)) for name, layer in layers.items())
-    distance_after = None if reference is None else _distance(model, reference, compared)
-    kept = distance_before is None or distance_after is None or distance_after < distance_before
-    if not kept:
-        for name, layer in layers.items():
-            _restore(layer, buffers[name])
-    return BatchNormReport(
-        changes=changes, distance_before=distance_before, distance_after=distance_after, kept=kept, images=images
-    )
+    before = {name: _state(layer) for name, layer in layers.items()}
+    batches = batches_of(loader, model) if judge is not None else held_back(loader, model, judged=False)
+    try:
+        images = _collect(model, batches, layers)
+        after = {name: _state(layer) for name, layer in layers.items()}
+        judgement = compare_states(
+            model,
+            (lambda: _restore(layers, before), lambda: _restore(layers, after)),
+            reference,
+            held_back(loader, model, judged=True) if judge is None else batches_of(judge, model),
+        )
+    except BaseException:
+        _restore(layers, before)
+        raise
+    if not judgement.better:
+        _restore(layers, before)
+    changes = tuple(_change(name, before[name], after[name]) for name in layers)
+    return BatchNormReport(changes=changes, judgement=judgement, kept=judgement.better, images=images)
 
 
-def _collect(model: nn.Module, loader: Loader, layers: dict[str, BatchNorm]) -> int:
+def _collect(model: nn.Module, batches: Batches, layers: dict[str, BatchNorm]) -> int:
     momenta = {name: layer.momentum for name, layer in layers.items()}
     images = 0
     with evaluating(model):
@@ -111,7 +115,7 @@ def _collect(model: nn.Module, loader: Loader, layers: dict[str, BatchNorm]) -> 
             layer.momentum = None  # the plain average over all batches
             layer.training = True
         try:
-            for batch in images_of(loader, model):
+            for batch, _ in batches:
                 model(batch)
                 images += batch.shape[0]
         finally:
@@ -120,49 +124,25 @@ def _collect(model: nn.Module, loader: Loader, layers: dict[str, BatchNorm]) -> 
     return images
 
 
-def _statistics(layer: BatchNorm) -> tuple[Tensor, Tensor]:
-    if isinstance(layer, QuantizedBatchNorm):
-        return layer.running_mean.clone(), layer.running_deviation.square()
-    if layer.running_mean is None or layer.running_var is None:
-        raise ValueError("batch normalization: expected running statistics, found none")
-    return layer.running_mean.clone(), layer.running_var.clone()
-
-
-def _buffers(layer: BatchNorm) -> dict[str, Tensor]:
-    return {name: buffer.clone() for name, buffer in layer.named_buffers()}
+def _state(layer: BatchNorm) -> dict[str, Tensor]:
+    return {name: buffer.clone() for name, buffer in layer.named_buffers(recurse=False)}
 
 
 @torch.no_grad()
-def _restore(layer: BatchNorm, buffers: dict[str, Tensor]) -> None:
-    for name, buffer in layer.named_buffers():
-        buffer.copy_(buffers[name])
+def _restore(layers: dict[str, BatchNorm], states: dict[str, dict[str, Tensor]]) -> None:
+    for name, layer in layers.items():
+        for key, buffer in layer.named_buffers(recurse=False):
+            buffer.copy_(states[name][key])
 
 
-def _change(name: str, before: tuple[Tensor, Tensor], after: tuple[Tensor, Tensor]) -> BatchNormChange:
-    tiny = torch.finfo(before[1].dtype).tiny
-    deviation = before[1].clamp(min=tiny).sqrt()
-    ratio = (after[1].clamp(min=tiny) / before[1].clamp(min=tiny)).log().mean().exp()
-    shift = ((after[0] - before[0]).abs() / deviation).max()
+def _change(name: str, before: dict[str, Tensor], after: dict[str, Tensor]) -> BatchNormChange:
+    old, new = (_variance(state) for state in (before, after))
+    tiny = torch.finfo(old.dtype).tiny
+    ratio = (new.clamp(min=tiny) / old.clamp(min=tiny)).log().mean().exp()
+    shift = ((after["running_mean"] - before["running_mean"]).abs() / old.clamp(min=tiny).sqrt()).max()
     return BatchNormChange(layer=name, mean_shift=float(shift), variance_ratio=float(ratio))
 
 
-def _distance(model: nn.Module, reference: nn.Module, loader: Loader) -> float:
-    total, count = 0.0, 0
-    with evaluating(model), evaluating(reference):
-        for images in images_of(loader, model):
-            found, expected = (_plain(network(images)).double() for network in (model, reference))
-            if expected.ndim == 2:
-                apart = F.kl_div(found.log_softmax(1), expected.log_softmax(1), log_target=True, reduction="sum")
-            else:
-                apart = (found - expected).square().flatten(1).mean(1).sum()
-            total, count = total + float(apart), count + images.shape[0]
-    return total / count
-
-
-def _plain(output: object) -> Tensor:
-    value = getattr(output, "value", output)
-    if not isinstance(value, Tensor):
-        raise TypeError(
-            f"batch normalization: expected models that return a tensor to compare, found {type(output).__name__}"
-        )
-    return value
+def _variance(state: dict[str, Tensor]) -> Tensor:
+    """Return the variance, or the square of the deviation that a layer keeps instead."""
+    return state["running_var"] if "running_var" in state else state["running_deviation"].square()

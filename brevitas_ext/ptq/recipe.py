@@ -119,9 +119,10 @@ def quantize_with_sparq(  # noqa: PLR0913 - the choices of the recipe, each with
             added to a skip branch, with the skip's step times a power of two: sums of integers, as hardware has them,
             see `share_grids`.  None leaves such sums in float.
         activation_bits: width of uniform activations where `windows` is None.
-        recalibrate: recalibrate batch normalization with SPARQ active and keep it if the outputs come closer to the
-            float model's, see `recalibrate_batch_norm`.
-        recalibration_loader: images for it, which should be augmented as in training; `loader` by default.
+        recalibrate: recalibrate batch normalization with SPARQ active and keep it if that is better on held-back
+            images by more than chance, see `recalibrate_batch_norm`.
+        recalibration_loader: images for it, which should be augmented as in training; judged on `loader`, of which they
+            should not be a part.  By default `loader`, a quarter of each batch held back to judge on.
         weight_quant: Brevitas's weight quantizer.
         bias_quant: its bias quantizer.
 
@@ -168,8 +169,8 @@ def quantize_with_sparq(  # noqa: PLR0913 - the choices of the recipe, each with
     grids = {} if sum_bits is None else share_grids(model, shared, results, sum_bits)
     batch_norm = None
     if recalibrate:
-        images = loader if recalibration_loader is None else recalibration_loader
-        batch_norm = recalibrate_batch_norm(model, images, reference=float_model, judge=loader)
+        images, judge = (loader, None) if recalibration_loader is None else (recalibration_loader, loader)
+        batch_norm = recalibrate_batch_norm(model, images, reference=float_model, judge=judge)
     report = PtqReport(
         sparq=fitting,
         relu=relus,
