@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from brevitas_ext.nn.operands import Operand, shift_operand, weight_operand
+from brevitas_ext.nn.operands import Operand, channel_extremes, shift_operand, weight_operand
 from brevitas_ext.nn.quantization import ShiftQuantization
 from brevitas_ext.nn.rounding_stream import RoundingStream
 
@@ -49,18 +49,31 @@ class IntegerLayer(NamedTuple):
     stream: RoundingStream
     groups: int = 1
 
-    def activations(self, x: Tensor, axis: int, signed: bool) -> Operand:
-        """Return activations, nearest, grouped along `axis`."""
+    def activations(self, x: Tensor, extremes: Tensor, axis: int, signed: bool) -> Operand:
+        """Return activations with their `channel_extremes`, nearest, grouped along `axis`."""
         options = self.quantization
         with self._named("input"):
-            return shift_operand(x, bits=options.activation_bits, groups=options.shift_groups, axis=axis, signed=signed)
+            return shift_operand(
+                x,
+                bits=options.activation_bits,
+                groups=options.shift_groups,
+                axis=axis,
+                signed=signed,
+                extremes=extremes,
+            )
 
-    def gradients(self, gradient: Tensor, axis: int, noise: Tensor) -> Operand:
-        """Return output gradients, stochastic and unbiased (Eq. 23), grouped along `axis`."""
+    def gradients(self, gradient: Tensor, extremes: Tensor, axis: int, noise: Tensor) -> Operand:
+        """Return output gradients with their `channel_extremes`, stochastic (Eq. 23), grouped along `axis`."""
         options = self.quantization
         with self._named("output gradient"):
             return shift_operand(
-                gradient, bits=options.gradient_bits, groups=options.shift_groups, axis=axis, signed=True, noise=noise
+                gradient,
+                bits=options.gradient_bits,
+                groups=options.shift_groups,
+                axis=axis,
+                signed=True,
+                noise=noise,
+                extremes=extremes,
             )
 
     def weights_forward(self, weight: Tensor) -> Operand:
@@ -113,12 +126,13 @@ class _IntegerProducts(torch.autograd.Function):
     def forward(  # noqa: PLR0913 - a function's inputs
         ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None, layer: IntegerLayer, dtype: torch.dtype
     ) -> Tensor:
-        ctx.save_for_backward(x, weight)
         ctx.layer, ctx.bias_dtype = layer, None if bias is None else bias.dtype
         floats = _floats(x)
+        extremes = channel_extremes(floats)
+        ctx.save_for_backward(x, weight, x if extremes is floats else extremes)
         signed = layer.quantization.activation_signed
-        ctx.signed = _has_negative(floats) if signed is None else signed
-        activations = layer.activations(floats, _CHANNELS, ctx.signed)
+        ctx.signed = _has_negative(extremes) if signed is None else signed
+        activations = layer.activations(floats, extremes, _CHANNELS, ctx.signed)
         weights = layer.weights_forward(_floats(weight))
         sums = layer.arithmetic.forward(activations.integers, weights.integers, activations.bounds)
         return _scaled(sums, activations.scale * weights.scale, bias).to(dtype)
@@ -126,22 +140,22 @@ class _IntegerProducts(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, Tensor | None, Tensor | None, None, None]:
-        x, weight = ctx.saved_tensors
+        x, weight, x_extremes = ctx.saved_tensors
         layer: IntegerLayer = ctx.layer
         arithmetic, floats = layer.arithmetic, _floats(gradient)
         of_x = of_weight = of_bias = None
         needs_x, needs_weight, needs_bias, *_ = ctx.needs_input_grad
         if needs_x or needs_weight:
             # Each product's rounding is unbiased by itself; that both see the same noise correlates their errors only.
-            noise = layer.stream.noise_like(floats)
+            noise, extremes = layer.stream.noise_like(floats), channel_extremes(floats)
         if needs_x:
-            gradients = layer.gradients(floats, _CHANNELS, noise)
+            gradients = layer.gradients(floats, extremes, _CHANNELS, noise)
             weights = layer.weights_backward(_floats(weight))
             sums = arithmetic.input_gradient(gradients.integers, weights.integers, gradients.bounds, x.shape)
             of_x = _scaled(sums, gradients.scale * weights.scale).to(x.dtype)
         if needs_weight:
-            gradients = layer.gradients(floats, _SAMPLES, noise)
-            inputs = layer.activations(_floats(x), _SAMPLES, ctx.signed)
+            gradients = layer.gradients(floats, extremes, _SAMPLES, noise)
+            inputs = layer.activations(_floats(x), x_extremes, _SAMPLES, ctx.signed)
             sums = arithmetic.weight_gradient(
                 inputs.integers, gradients.integers, inputs.bounds, gradients.bounds, weight.shape
             )
@@ -167,5 +181,5 @@ def _scaled(sums: Tensor, scale: Tensor, bias: Tensor | None = None) -> Tensor:
 
 
 def _has_negative(tensor: Tensor) -> bool:
-    # Over ten times as fast as (tensor < 0).any().
+    # Much faster than (tensor < 0).any().
     return bool(tensor.numel() and tensor.amin() < 0)

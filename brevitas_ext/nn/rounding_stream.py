@@ -39,8 +39,9 @@ class RoundingStream:
         words = torch.empty(-(-count // _NUMBERS_PER_WORD), dtype=torch.int64, device=tensor.device)
         words.random_(-(1 << 63), None, generator=generator)
         numbers = words.view(torch.int16)[:count].view(tensor.shape)
-        # int16 counts from -2**15
-        return numbers.to(tensor.dtype).add_((1 << (_STEPS - 1)) + 0.5).mul_(2.0**-_STEPS)
+        # int16 counts from -2**15; sum and product are exact, for they have 17 bits.
+        middle = torch.full((), 0.5 + 2.0 ** -(_STEPS + 1), dtype=tensor.dtype, device=tensor.device)
+        return torch.add(middle, numbers, alpha=2.0**-_STEPS)
 
     def state(self) -> Tensor:
         """Return seed and draws, int64 (2,)."""

@@ -1,5 +1,6 @@
 """ShiftQuant layers under DistributedDataParallel, in two processes."""
 
+from datetime import timedelta
 from pathlib import Path
 
 import torch
@@ -14,7 +15,8 @@ from brevitas_ext.nn.rounding_stream import RoundingStream
 
 def worker(rank: int, folder: str) -> None:
     torch.set_num_threads(1)
-    dist.init_process_group("gloo", init_method=f"file://{folder}/rendezvous", rank=rank, world_size=2)
+    meeting, patience = f"file://{folder}/rendezvous", timedelta(seconds=60)
+    dist.init_process_group("gloo", init_method=meeting, rank=rank, world_size=2, timeout=patience)
     torch.manual_seed(0)
     model = nn.Sequential(ShiftQuantConv2d(3, 4, 3), nn.Flatten(), ShiftQuantLinear(64, 2))
     parallel = DistributedDataParallel(model)
