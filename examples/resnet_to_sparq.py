@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 import typer
 
-from benchmarks.sparq.resnet import accuracy, load, normalized
+from benchmarks.cifar.resnet import accuracy, load, normalized
 from brevitas_ext import export_qonnx, sparq_ptq, verify_export
 from brevitas_ext.demo.data import load_dataset
 from finn_transforms.build import BuildOptions, build

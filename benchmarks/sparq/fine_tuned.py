@@ -14,11 +14,12 @@ from typing import Annotated, Any
 import torch
 import typer
 
+from benchmarks.cifar.images import calibration_batches
+from benchmarks.cifar.resnet import accuracy, load
+from benchmarks.cifar.training import Schedule, train
+from benchmarks.cifar.training import epochs as steps_of
 from benchmarks.recording import RESULTS, record
-from benchmarks.sparq.cifar import calibration_batches
-from benchmarks.sparq.resnet import accuracy, load
 from benchmarks.sparq.tables import BATCH, CALIBRATION_IMAGES, CHECKPOINTS, SEED
-from benchmarks.sparq.training import train
 from brevitas_ext.demo.data import load_dataset
 from brevitas_ext.ptq import quantize_with_sparq
 
@@ -43,7 +44,8 @@ def main(
     model = quantize_with_sparq(load(checkpoints / CHECKPOINTS["resnet20"]), plain, windows=windows).model
     figures: dict[str, Any] = {"network": "resnet20", "windows": windows, "test_images": images, "seed": SEED}
     figures |= {"calibration_images": CALIBRATION_IMAGES, "epochs": epochs, "rate": rate}
-    train(model, data, epochs, rate=rate, seed=SEED)
+    trained_on = load_dataset(data, "train")
+    train(model, trained_on, Schedule(steps=steps_of(epochs, len(trained_on[0])), rate=rate, seed=SEED))
     figures["accuracy"] = accuracy(model, test_images, labels, BATCH)
     record(output, figures)
     _log.info("%s", figures)

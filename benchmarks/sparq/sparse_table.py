@@ -17,11 +17,12 @@ import torch
 import typer
 from torch import Tensor, nn
 
+from benchmarks.cifar.images import calibration_batches
+from benchmarks.cifar.resnet import accuracy, load
+from benchmarks.cifar.training import Schedule, train
+from benchmarks.cifar.training import epochs as steps_of
 from benchmarks.recording import RESULTS, record
-from benchmarks.sparq.cifar import calibration_batches
-from benchmarks.sparq.resnet import accuracy, load
 from benchmarks.sparq.tables import CALIBRATION_IMAGES, CHECKPOINTS, SEED
-from benchmarks.sparq.training import train
 from brevitas_ext.arith.sparq import SparqFormat
 from brevitas_ext.demo.data import load_dataset
 from brevitas_ext.ptq import quantize_with_sparq
@@ -66,7 +67,9 @@ def main(
     if not pruned.exists():
         masks = prune(network)
         _log.info("pruned, not trained: %.2f %%", accuracy(network, *test, batch=100))
-        train(network, data, epochs, rate=RATE, seed=SEED, masks=masks)
+        trained_on = load_dataset(data, "train")
+        schedule = Schedule(steps=steps_of(epochs, len(trained_on[0])), rate=RATE, seed=SEED)
+        train(network, trained_on, schedule, masks=masks)
         torch.save(network.state_dict(), pruned)
     network = load(pruned)
     figures["zeros"] = sum(int((layer.weight == 0).sum()) for layer in prunable(network))

@@ -21,9 +21,9 @@ import torch
 import typer
 from torch import Tensor, nn
 
+from benchmarks.cifar.images import augmented_batches, calibration_batches, judging_batches
+from benchmarks.cifar.resnet import accuracy, answers, load, percent
 from benchmarks.recording import RESULTS, record
-from benchmarks.sparq.cifar import augmented_batches, calibration_batches, judging_batches
-from benchmarks.sparq.resnet import accuracy, answers, load, percent
 from benchmarks.sparq.settings import SETTINGS, Setting
 from brevitas_ext.demo.data import load_dataset
 from brevitas_ext.ptq import recalibrate_batch_norm

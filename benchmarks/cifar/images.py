@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as functional
 from torch import Tensor
 
-from benchmarks.sparq.resnet import normalized
+from benchmarks.cifar.resnet import normalized
 from brevitas_ext.demo.data import load_dataset
 
 BATCH = 128
