@@ -18,6 +18,12 @@ def channel_order(node: ir.Node) -> NDArray[np.int64] | None:
     return None if text is None else np.array(text.split(), dtype=np.int64)
 
 
+def in_exported_order(node: ir.Node, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return what a layer has for each output channel, (C, ...), in the order of the exported graph."""
+    order = channel_order(node)
+    return rows if order is None else rows[np.argsort(order)]
+
+
 def reorder(node: ir.Node, order: Sequence[int] | NDArray[np.int64]) -> None:
     """Note that a layer's output now has channel ``order[c]`` of before at each c."""
     before = channel_order(node)

@@ -18,6 +18,7 @@ from finn_transforms.certify.sparq import read_sparq_unit
 from finn_transforms.certify.sums import Unit, read_unit
 
 _KEY = "brevitas_ext.accumulator_contract"
+_ORDER = "finn_transforms.channel_order"
 _UNITS = ("MVAU", "ShiftMVAU", "SparqMVAU", "VVAU")
 
 
@@ -34,7 +35,7 @@ def check_contracts(graph: Graph, spans: Spans) -> Iterator[tuple[str, int, str 
         return
     found = ((layer, _unit(graph, layer, spans)) for layer in graph.layers if layer.kind in _UNITS)
     units = [
-        (layer, unit, [_digest(row) for row in unit.weights])
+        (layer, unit, _in_trained_order(layer, [_digest(row) for row in unit.weights]))
         for layer, unit in found
         if unit is not None and unit.weights is not None
     ]
@@ -47,6 +48,17 @@ def _unit(graph: Graph, layer: Layer, spans: Spans) -> Unit | None:
         return read_unit(graph, layer, spans)
     coded = read_sparq_unit(graph, layer)
     return None if coded is None else coded.unpaired()
+
+
+def _in_trained_order(layer: Layer, digests: list[str]) -> list[str]:
+    """Return what a layer has for its channels in the order of training, where a note says that it is another one.
+
+    A wrong note does no harm: channels are then not those of the promise.
+    """
+    order = [int(channel) for channel in layer.metadata.get(_ORDER, "").split()]
+    if sorted(order) != list(range(len(digests))):
+        return digests
+    return [digests[order.index(channel)] for channel in range(len(digests))]
 
 
 def _problem(promise: dict[str, Any], units: list[tuple[Layer, Unit, list[str]]]) -> str | None:

@@ -20,6 +20,7 @@ from brevitas_ext.qonnx_ops import (
 from finn_transforms.analysis.accumulators import overflow_of
 from finn_transforms.analysis.attributes import attributes_of
 from finn_transforms.analysis.box import Box
+from finn_transforms.analysis.channel_order import in_exported_order
 from finn_transforms.analysis.datatypes import named, range_of
 from finn_transforms.analysis.matching import FINN_ACCUMULATOR, is_hardware, layer_type, nodes_of
 from finn_transforms.analysis.ranges import final_extremes, hull, integer_ranges, sum_extremes
@@ -56,7 +57,8 @@ class CheckAccumulatorContract(HardwarePass):
         if contract is None:
             return
         ranges = integer_ranges(model)
-        layers = [(node, rows) for node in nodes_of(model) if (rows := weight_rows(node)) is not None]
+        known = ((node, weight_rows(node)) for node in nodes_of(model))
+        layers = [(node, in_exported_order(node, rows)) for node, rows in known if rows is not None]
         found: set[LayerContract] = set()
         broken: dict[LayerContract, ValueError] = {}
         for node, rows in layers:

@@ -11,7 +11,6 @@ import onnx_ir as ir
 from numpy.typing import NDArray
 from onnx_ir.passes.common import RemoveUnusedNodesPass
 
-from brevitas_ext.qonnx_ops import METADATA_KEY
 from finn_transforms.analysis.attributes import attributes_of
 from finn_transforms.analysis.channel_order import reorder
 from finn_transforms.analysis.constants import constant
@@ -48,10 +47,10 @@ class SortChannels(HardwarePass):
 
     with order = [1, 3, 0, 2].  The hardware then shifts the sum of a word whose inputs share an exponent, instead of
     each product.  Nothing else sees the other order: each layer from the matrix that makes the channels to the unit,
-    windows and padding included, is read by the next one alone.  It is noted at the thresholds for those who compare.
+    windows and padding included, is read by the next one alone.  It is noted at the matrix and at the thresholds, for
+    those who compare them with the exported graph or with the promises of training.
 
-    Refused: channels that come from elsewhere, that something else reads too, whose exponents differ between pixels, or
-    from a layer with an accumulator contract, which names its channels in their order.
+    Refused: channels that come from elsewhere, that something else reads too, or whose exponents differ between pixels.
 
     Args:
         names: of the units to sort for; None for all.
@@ -82,7 +81,8 @@ class SortChannels(HardwarePass):
             _permute(producer, 1, order, axis=1)
             if static_shape(input_of(thresholding, 1))[0] > 1:  # else all channels share their thresholds
                 _permute(thresholding, 1, order, axis=0)
-            reorder(thresholding, order)
+            for made in (producer, thresholding):
+                reorder(made, order)
             rows = (np.arange(len(shifts))[:, np.newaxis] * order.size + order).reshape(-1)
             _permute(node, 1, rows, axis=0)
             node.attributes["shifts"] = ir.AttrInt64s("shifts", shifts[:, order].reshape(-1).tolist())
@@ -111,8 +111,6 @@ def _source(node: ir.Node, shifts: NDArray[np.int64]) -> tuple[ir.Node, ir.Node]
             raise NoMatchError(f"{each.op_type} {each.name!r} has other constants at run time, or thresholds", _ADVICE)
     if attributes_of(producer)["MH"] != shifts.shape[1]:
         raise NoMatchError(f"it takes {attributes_of(producer)['MH']} channels as {shifts.shape[1]}", _ADVICE)
-    if METADATA_KEY in producer.metadata_props:
-        raise NoMatchError(f"{producer.op_type} {producer.name!r} has an accumulator contract", _ADVICE)
     return thresholding, producer
 
 

@@ -8,9 +8,10 @@ import numpy as np
 import onnx_ir as ir
 import pytest
 
+from finn_transforms.analysis.channel_order import channel_order
 from finn_transforms.certify import certify
 from finn_transforms.emulate import emulate
-from finn_transforms.passes import SortChannels, lower_to_hardware
+from finn_transforms.passes import BrokenContractError, CheckAccumulatorContract, SortChannels, lower_to_hardware
 from finn_transforms.report import certificates
 from finn_transforms.verify import verify
 from tests.support.certified import problems
@@ -110,9 +111,20 @@ def test_channels_from_elsewhere_stay(between: Any, reason: str) -> None:
     assert ir.serde.serialize_model(model) == text
 
 
-def test_channels_of_a_layer_with_a_promise_stay() -> None:
-    """Its promise names the channels in their order."""
+def test_the_promise_of_a_sorted_layer_is_found_again_and_proved() -> None:
+    """It names the channels in their order of training; without the note, or with a wrong one, it is not kept."""
     model = shift_network(contract_bits=needed_bits())
     lower_to_hardware(model)
-    reasons = [refusal.reason for refusal in SortChannels()(model).refusals]  # type: ignore[attr-defined]
-    assert reasons[1] == "ShiftMVAU 'MVAU_conv10_acc' has an accumulator contract"
+    assert SortChannels()(model).modified
+    CheckAccumulatorContract()(model)
+    document, proto = certificates(model), ir.serde.serialize_model(model)
+    assert problems(certify(proto, document)) == ""
+    unit = named(model, "ShiftMVAU")[0]
+    order = channel_order(unit)
+    assert order is not None
+    for wrong in ("", " ".join(map(str, order[::-1])), "0 0 0 0 0 0"):
+        unit.metadata_props["finn_transforms.channel_order"] = wrong
+        assert "conv: n" in problems(certify(ir.serde.serialize_model(model), document))
+    unit.metadata_props.clear()
+    with pytest.raises(BrokenContractError, match="Layer 'conv'"):
+        CheckAccumulatorContract()(model)
