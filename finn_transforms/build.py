@@ -217,8 +217,9 @@ def build(
     costs = CostModel(dsp=dsp_block(options.part), in_luts=options.compute == "lut")
     choices = read_forms(lowered.model) if options.shift_units else read_hw_graph(lowered.model)
     folding = _fold(choices, options, costs)
-    graph = folding.graph
-    chosen = write_forms(lowered.model, graph, costs)
+    graph, chosen = write_forms(lowered.model, folding.graph, costs)
+    # Its costs stay those that it was found by, which know no weights.
+    folding = replace(folding, graph=graph)
     write_folding(lowered.model, graph)
     in_luts = tuple(lut_only(layer) for layer in graph.layers)
     costed = replace(graph, layers=in_luts) if options.compute == "lut" else graph

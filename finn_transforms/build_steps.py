@@ -131,7 +131,7 @@ def step_bfx_choose_shift_units(model: ModelWrapper, cfg: DataflowBuildConfig) -
         chosen = cheaper_forms(choices, costs)
     else:
         chosen = fold_by_cost(choices, cycles_per_frame(cfg.target_fps, cfg.synth_clk_period_ns), costs).graph
-    for rewrite in write_forms(lowered, chosen, costs):
+    for rewrite in write_forms(lowered, chosen, costs)[1]:
         _LOGGER.info("%s: %s", rewrite.node, rewrite.detail)
     if any(layer_type(node) == SHIFT_UNIT for node in lowered.graph):
         # FINN knows the layer from here on.

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from qonnx.core.datatype import BaseDataType
 
-from finn_transforms.cost import DspBlock, estimate, lut_only
+from finn_transforms.cost import DspBlock, Estimate, estimate, lut_only
 from finn_transforms.hw_graph import HwLayer
 from finn_transforms.rtl import RtlUnit
 from finn_transforms.rtl.width_converter import WidthConverter
@@ -26,6 +26,11 @@ class Cost(NamedTuple):
     lut: int = 0
     blocks: int = 0
     ff: int = 0
+
+    @classmethod
+    def of(cls, found: Estimate) -> Cost:
+        """Return the cost in an estimate."""
+        return cls(lut=found.lut, blocks=found.dsp + found.bram18 + found.uram, ff=found.ff)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,5 +75,4 @@ class CostModel:
         return self._converters[key]
 
     def _estimated(self, params: HwLayer | RtlUnit) -> Cost:
-        found = estimate(params, dsp=self.dsp)
-        return Cost(lut=found.lut, blocks=found.dsp + found.bram18 + found.uram, ff=found.ff)
+        return Cost.of(estimate(params, dsp=self.dsp))

@@ -9,28 +9,31 @@ import onnx_ir as ir
 import pytest
 from qonnx.core.onnx_exec import execute_onnx
 
-from finn_transforms.build import BuildOptions, build
 from finn_transforms.emulate import emulate
-from finn_transforms.hw_graph import ShiftMvauParams
+from finn_transforms.folding import fold_by_cost, write_folding
+from finn_transforms.hw_graph import ShiftMvauParams, read_hw_graph
 from finn_transforms.network import compare, stitch
+from finn_transforms.passes import SortChannels, lower_to_hardware
 from finn_transforms.rtl import ShiftMvau
 from tests.support.graphs import wrapper
 from tests.support.shift_networks import images, shift_network
 
 pytest.importorskip("finn")
 
-# The convolution takes 4 of 8 channels a cycle, the linear layer 3 of 6.
-FPS = 5e5
+CYCLES = 100
 
 
 @cache
 def built() -> ir.Model:
-    """Return hardware layers, both units shifting products. Not to be changed."""
-    result = build(shift_network(), options=BuildOptions(target_fps=FPS))
-    units = [layer for layer in result.graph.layers if isinstance(layer, ShiftMvauParams)]
+    """Return hardware layers, both units shifting products, one with its channels sorted. Not to be changed."""
+    model = lower_to_hardware(shift_network()).model
+    assert SortChannels()(model).modified
+    graph = fold_by_cost(read_hw_graph(model), CYCLES).graph
+    units = [layer for layer in graph.layers if isinstance(layer, ShiftMvauParams)]
     assert len(units) == 2
-    assert max(unit.simd for unit in units) > 1
-    return result.model
+    assert min(unit.simd for unit in units) > 1
+    write_folding(model, graph)
+    return model
 
 
 def test_simulation_emulator_and_qonnx_agree() -> None:
