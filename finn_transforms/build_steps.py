@@ -24,6 +24,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING, TypeAlias
 
 import onnx_ir as ir
@@ -35,15 +36,17 @@ from finn_transforms.cost import dsp_block, estimate_graph, part_family
 from finn_transforms.finn_compat import prepare_finn, require_finn
 from finn_transforms.folding import (
     CostModel,
+    FoldingOptions,
     cheaper_forms,
     cycles_per_frame,
+    fold,
     fold_by_cost,
     read_forms,
     write_folding,
     write_forms,
 )
 from finn_transforms.hw import register, request_luts
-from finn_transforms.hw_graph import read_hw_graph
+from finn_transforms.hw_graph import SparqEncoderParams, SparqMvauParams, read_hw_graph
 from finn_transforms.impl_style import choose_impl_style
 from finn_transforms.ops.shift import UNIT as SHIFT_UNIT
 from finn_transforms.ops.sparq import SPARQ_LAYERS
@@ -159,6 +162,25 @@ def step_bfx_fold_by_cost(model: ModelWrapper, cfg: DataflowBuildConfig) -> Mode
     return ModelWrapper(ir.serde.serialize_model(specialized))
 
 
+def step_bfx_fold_sparq(model: ModelWrapper, cfg: DataflowBuildConfig) -> ModelWrapper:
+    """Fold SPARQ's layers by the rules of FINN's ``step_target_fps_parallelization``, which does not know them.
+
+    Comes in front of that step: where a layer misses the target, FINN folds all others to the slowest layer, and an
+    unfolded one would be that.  Leaves the model as it is where there is no target.
+    """
+    if cfg.target_fps is None:
+        return model
+    specialized = ir.serde.deserialize_model(model.model)
+    target = cycles_per_frame(cfg.target_fps, cfg.synth_clk_period_ns)
+    options = FoldingOptions(target_cycles=target, weight_stream_bits=cfg.mvau_wwidth_max, relax=False)
+    folded = fold(read_hw_graph(specialized), options)
+    ours = tuple(layer for layer in folded.layers if isinstance(layer, SparqEncoderParams | SparqMvauParams))
+    if not ours:
+        return model
+    write_folding(specialized, replace(folded, layers=ours))
+    return ModelWrapper(ir.serde.serialize_model(specialized))
+
+
 def step_bfx_minimize_accumulators(model: ModelWrapper, _cfg: DataflowBuildConfig) -> ModelWrapper:
     """Give every accumulator its exact width again; after ``step_minimize_bit_width``, which goes by data types.
 
@@ -212,8 +234,8 @@ def estimate_only_steps(
     Args:
         compute_in_luts: include `step_bfx_compute_in_luts`.
         mvau_in_luts: include `step_bfx_mvau_in_luts`.
-        by_cost: fold with `step_bfx_fold_by_cost` instead of FINN's step, which leaves SPARQ's layers unfolded, and
-            include `step_bfx_choose_shift_units`.
+        by_cost: fold with `step_bfx_fold_by_cost` instead of FINN's step and `step_bfx_fold_sparq`, and include
+            `step_bfx_choose_shift_units`.
     """
     prepare_finn()
     if mvau_in_luts:
@@ -226,7 +248,7 @@ def estimate_only_steps(
         *([step_bfx_choose_shift_units] if by_cost else []),
         "step_create_dataflow_partition",
         "step_specialize_layers",
-        step_bfx_fold_by_cost if by_cost else "step_target_fps_parallelization",
+        *([step_bfx_fold_by_cost] if by_cost else [step_bfx_fold_sparq, "step_target_fps_parallelization"]),
         "step_apply_folding_config",
         "step_minimize_bit_width",
         step_bfx_minimize_accumulators,
@@ -246,8 +268,8 @@ def default_steps(
     Args:
         compute_in_luts: include `step_bfx_compute_in_luts`.
         mvau_in_luts: include `step_bfx_mvau_in_luts`.
-        by_cost: fold with `step_bfx_fold_by_cost` instead of FINN's step, which leaves SPARQ's layers unfolded, and
-            include `step_bfx_choose_shift_units`.
+        by_cost: fold with `step_bfx_fold_by_cost` instead of FINN's step and `step_bfx_fold_sparq`, and include
+            `step_bfx_choose_shift_units`.
     """
     steps = estimate_only_steps(compute_in_luts=compute_in_luts, mvau_in_luts=mvau_in_luts, by_cost=by_cost)
     from finn.builder.build_dataflow_config import default_build_dataflow_steps

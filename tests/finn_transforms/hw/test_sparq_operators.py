@@ -6,9 +6,11 @@ import json
 import os
 import subprocess
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
+import onnx_ir as ir
 import pytest
 from onnx import NodeProto, ValueInfoProto
 from qonnx.core.modelwrapper import ModelWrapper
@@ -18,8 +20,9 @@ from qonnx.custom_op.registry import getCustomOp
 from brevitas_ext.arith.sparq import SparqFormat
 from brevitas_ext.arith.sparq_code import encode, pack
 from brevitas_ext.export import export_qonnx
-from finn_transforms.build_steps import estimate_only_steps
+from finn_transforms.build_steps import estimate_only_steps, step_bfx_fold_sparq
 from finn_transforms.finn_compat import prepare_finn, run_builder
+from finn_transforms.hw_graph import read_hw_graph
 from finn_transforms.sim.verilator import verilator_root
 from tests.support.random_sparq_networks import Recipe, random_image, random_network
 
@@ -109,6 +112,25 @@ def test_finn_specializes_folds_and_reports_it(model: ModelWrapper, built: Path)
         assert operator.get_nodeattr("SIMD") % 2 == 0
         assert operator.dsp_estimation(PART) == 0
     assert counts["SparqMVAU_rtl_0"] == {"op_mac_8bx8b": 36 * 18 * 4, "param_weight_8b": 18 * 4}
+
+
+def test_finns_own_folding_meets_the_target_once_ours_are_folded_by_its_rules(built: Path) -> None:
+    from finn.transformation.fpgadataflow.set_folding import SetFolding
+
+    target = int(1e9 / CLOCK_NS / FPS)
+    specialized = ModelWrapper(str(built / "intermediate_models" / "step_specialize_layers.onnx"))
+    options = SimpleNamespace(target_fps=FPS, synth_clk_period_ns=CLOCK_NS, mvau_wwidth_max=36)
+    assert any(getCustomOp(node).get_exp_cycles() > target for node in coded(specialized))
+    unchanged = step_bfx_fold_sparq(specialized, SimpleNamespace(target_fps=None))
+    assert unchanged is specialized
+    folded = step_bfx_fold_sparq(specialized, options).transform(SetFolding(target))
+    layers = read_hw_graph(ir.serde.deserialize_model(folded.model)).layers
+    assert len(layers) == len(folded.graph.node)
+    assert max(layer.cycles() for layer in layers) <= target
+    ours = [getCustomOp(node) for node in coded(folded)]
+    assert any(each.get_nodeattr("SIMD") > 2 for each in ours)
+    steps = [step if isinstance(step, str) else step.__name__ for step in estimate_only_steps()]
+    assert steps.index("step_bfx_fold_sparq") + 1 == steps.index("step_target_fps_parallelization")
 
 
 def test_streams_are_words_and_converters_fit_them(model: ModelWrapper) -> None:
