@@ -28,6 +28,7 @@ from finn_transforms.emulate.accumulators import declared_type
 from finn_transforms.emulate.compiled.builder import Builder
 from finn_transforms.emulate.compiled.host import ARITHMETIC, MOVES, SELECTING, arithmetic, moved, quantizer, selecting
 from finn_transforms.emulate.compiled.layers import Dot, plain_dot, thresholded_dot, with_offset
+from finn_transforms.emulate.compiled.sparq import encoder
 from finn_transforms.emulate.compiled.steps import Steps
 from finn_transforms.emulate.compiled.stream import CannotCompileError, Stream, ends, float32, settled
 from finn_transforms.emulate.compiled.stream_layers import STREAM_LAYERS, constant_stream
@@ -35,6 +36,8 @@ from finn_transforms.emulate.compiled.thresholds import thresholded
 from finn_transforms.ops.hardware import counts_equal_bits
 from finn_transforms.ops.shift import UNIT as SHIFT_UNIT
 from finn_transforms.ops.shift import folded_weights
+from finn_transforms.ops.sparq import ENCODER
+from finn_transforms.ops.sparq import UNIT as SPARQ_UNIT
 
 Ints = NDArray[np.int64]
 Layer: TypeAlias = Callable[["Translator", ir.Node], list[Stream]]
@@ -87,8 +90,8 @@ class Translator:
         if layer is None:
             raise CannotCompileError(
                 f"{node.op_type} {node.name!r}: no kernel is known for it; known are {sorted(_LAYERS)} and, around "
-                f"them, quantizers, {sorted(ARITHMETIC | SELECTING | MOVES)}; lower the graph to hardware, or use "
-                "emulate"
+                f"them, quantizers, {sorted(ARITHMETIC | SELECTING | MOVES)}; "
+                f"{'' if is_hardware(node) else 'lower the graph to hardware, or '}use emulate"
             )
         if accumulates(node):
             self.sums[node] = _accumulator(node, self.ranges)
@@ -255,6 +258,8 @@ _LAYERS: dict[str, Layer] = {
     **{name: _streamed(function) for name, function in STREAM_LAYERS.items()},
     "MVAU": _mvau,
     SHIFT_UNIT: _mvau,
+    ENCODER: _streamed(encoder),
+    SPARQ_UNIT: _mvau,
     "Thresholding": _thresholding,
     "VVAU": _vvau,
 }
