@@ -90,6 +90,7 @@ def test_most_of_the_budget_is_used_and_ignoring_shifts_overflows(zero_centered:
     q = a2q_integers(v, t, s, config, factors)
     assert ((q.abs() * factors).sum(1) > 0.75 * float(config.l1_budget)).all()
     assert max(largest_sums(q, factors, config)) <= limit
+    assert (q[:, -8:] != 0).any(1).all()  # all of the row is scaled down, not its end cut off
     assert min(largest_sums(a2q_integers(v, t, s, config), factors, config)) > limit
 
 
@@ -97,10 +98,28 @@ def test_most_of_the_budget_is_used_and_ignoring_shifts_overflows(zero_centered:
 def test_symmetric_inputs_have_a_larger_budget(zero_centered: bool) -> None:
     options: dict[str, Any] = {"weight_bits": 8, "accumulator_bits": 10, "input_signed": True}
     narrow = A2QConfig(**options, input_bits=2, zero_centered=zero_centered, input_narrow=True)
-    assert narrow.l1_budget == 2**9 - 1
+    assert narrow.l1_budget == narrow.integer_budget == 2**9 - 1
     assert A2QConfig(**options, input_bits=2).l1_budget == (2**9 - 1) / 2
     with pytest.raises(ValueError, match="narrow inputs to be signed"):
         A2QConfig(**{**options, "input_signed": False}, input_bits=2, input_narrow=True)
+
+
+@pytest.mark.parametrize("zero_centered", [False, True])
+def test_quotients_on_integers_do_not_exceed_the_budget_by_rounding(zero_centered: bool) -> None:
+    config = A2QConfig(
+        weight_bits=8, accumulator_bits=14, input_bits=4, input_signed=False, zero_centered=zero_centered
+    )
+    for k in range(1, 200):
+        factors = torch.exp2(torch.arange(k) % 3)[None]
+        v = torch.full((1, k), 0.7) * (1 - 2 * (torch.arange(k) // 3 % 2))
+        q = a2q_integers(v, torch.full((1, 1), 60.0), torch.full((1, 1), 0.01), config, factors)
+        assert largest_sums(q, factors, config)[0] <= 2**13 - 1
+        assert int((q.abs() * factors).sum()) <= config.l1_budget
+
+
+def test_equal_prices_use_up_what_is_left_by_gain_in_the_products() -> None:
+    targets, factors = torch.tensor([[0.625, 0.75, 0.75]]), torch.tensor([[2.0, 1.0, 1.0]])
+    assert closest_integers(targets, 3, 5, factors).tolist() == [[1, 1, 0]]
 
 
 def test_weights_stay_where_the_norm_is_within_the_budget() -> None:

@@ -37,6 +37,27 @@ def test_a_row_holds_the_weights_of_one_output_channel(layer: nn.Module) -> None
 
 
 @pytest.mark.parametrize("layer", LAYERS, ids=str)
+def test_values_of_inputs_stand_beside_their_weights(layer: nn.Module) -> None:
+    """Inputs that are constant per channel: a pixel that every weight reaches is the sum of weights times values."""
+    layout = ChannelRows.of(layer)
+    torch.manual_seed(1)
+    weight = torch.randint(-50, 50, layout.weight_shape).float()
+    layer.weight.data, layer.bias.data = weight, torch.zeros_like(layer.bias)  # type: ignore[union-attr, operator]
+    kernel = layout.weight_shape[2:]
+    inputs = layer.in_features if layout.kind == "linear" else layer.in_channels
+    values = torch.exp2(torch.randperm(inputs).float())  # type: ignore[arg-type]
+    x = values.view(1, -1, *(1 for _ in kernel)).expand(1, -1, *(2 * size for size in kernel))
+    output = layer(x)
+    centre = output[0] if layout.kind == "linear" else output[(0, slice(None), *(size for size in kernel))]
+    assert torch.equal((layout.rows(weight) * layout.of_inputs(values)).sum(dim=1), centre)
+    exponents = values.log2().long()
+    relative = layout.relative_exponents(exponents)
+    assert torch.equal(relative, layout.of_inputs(exponents) - layout.of_inputs(exponents).amin(dim=1, keepdim=True))
+    with pytest.raises(ValueError, match="check the axis of the input's quantizer"):
+        layout.of_inputs(torch.ones(inputs + 1))  # type: ignore[operator]
+
+
+@pytest.mark.parametrize("layer", LAYERS, ids=str)
 def test_rows_and_weight_are_inverse(layer: nn.Module) -> None:
     layout = ChannelRows.of(layer)
     weight = torch.arange(layer.weight.numel()).reshape(layout.weight_shape)  # type: ignore[union-attr, operator]
