@@ -1,12 +1,16 @@
 """ShiftQuant layers as Brevitas's: the same integers, and graphs that can be exported."""
 
+from pathlib import Path
 from typing import Any
 
+import numpy as np
+import onnx
 import pytest
 import torch
 from torch import Tensor, nn
 
 from brevitas_ext.arith.shift_quant import largest_integer
+from brevitas_ext.export import export_qonnx, verify_export
 from brevitas_ext.nn import ShiftQuantConv1d, ShiftQuantConv2d, ShiftQuantization, ShiftQuantLinear
 from brevitas_ext.nn.operands import shift_operand, weight_operand
 from brevitas_ext.ptq import shiftquant_to_brevitas
@@ -114,3 +118,22 @@ def test_a_layer_that_is_never_called_is_refused() -> None:
 def test_unknown_statistics_are_refused() -> None:
     with pytest.raises(ValueError, match="found 'median'"):
         shiftquant_to_brevitas(network(), [images()], statistics="median")  # type: ignore[arg-type]
+
+
+def test_a_trained_network_is_exported_exactly(tmp_path: Path) -> None:
+    model = network().train()
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    for step in range(3):
+        optimizer.zero_grad()
+        model(images(step)).square().mean().backward()
+        optimizer.step()
+    made = shiftquant_to_brevitas(model, [images(5)])
+    path = export_qonnx(made, images(6)[:1], tmp_path / "model.onnx")
+    verify_export(made, path, images(7)[:1]).check()
+    graph = onnx.load(path).graph
+    constants = {each.name: onnx.numpy_helper.to_array(each) for each in graph.initializer}
+    scales = [constants[node.input[1]] for node in graph.node if node.op_type == "Quant"]
+    shifted = [scale for scale in scales if scale.shape[1:] == (8, 1, 1) or scale.shape == (128,)]
+    assert len(shifted) == 2
+    for scale in shifted:
+        assert all(float(each).is_integer() for each in np.log2(scale.max() / scale).flat)
