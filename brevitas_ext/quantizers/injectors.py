@@ -17,7 +17,8 @@ class A2QWeightQuant(ExtendedInjector):  # type: ignore[misc, valid-type]
 
     Narrow-range signed integers with one learned scale per output channel, such that no partial sum of a dot product
     with the layer's input, in any order, leaves a signed accumulator of the target width.  The layer's input must be
-    quantized; its width and sign are learned from the first forward pass.
+    quantized; its width and sign are learned from the first forward pass, and from every one the shifts of its channels
+    if it comes from `ShiftQuantAct`.
 
     Parameters, with Brevitas's prefix ``weight_`` where they are passed to a layer:
 

@@ -155,7 +155,8 @@ class ShiftTensorQuant(nn.Module):
         with torch.no_grad():
             levels = x / steps
             # Dynamic ranges clip nothing but what rounding the scale added.
-            inside = None if dynamic else (levels >= lowest - 0.5) & (levels <= self.limit + 0.5)
+            masked = x.requires_grad and not dynamic
+            inside = (levels >= lowest - 0.5) & (levels <= self.limit + 0.5) if masked else None
             stochastic = dynamic and self.generator is not None
             integers = round_levels(
                 levels.clamp_(lowest, self.limit),
