@@ -24,7 +24,7 @@ class ShiftClass:
     lanes: tuple[int, ...]
     exponents: tuple[int, ...]
 
-    @property
+    @cached_property
     def base(self) -> int:
         """The smallest exponent."""
         return min(self.exponents)
@@ -34,14 +34,14 @@ class ShiftClass:
         """The step that leaves the fewest near shifts; 0 where all exponents are equal."""
         amounts = sorted(set(self.exponents))
         steps = [high - low for high in amounts for low in amounts if high > low]
-        return min(steps, key=lambda step: (len(set(self._near(step))), step), default=0)
+        return min(steps, key=lambda step: (len(set(self._near(amounts, step))), step), default=0)
 
-    @property
+    @cached_property
     def near(self) -> tuple[int, ...]:
         """The near shift of each word."""
-        return self._near(self.step)
+        return self._near(self.exponents, self.step)
 
-    @property
+    @cached_property
     def nearest(self) -> int:
         """The largest near shift; 0 where there is none besides the step."""
         return max(self.near)
@@ -51,8 +51,8 @@ class ShiftClass:
         """Whether each word takes the step."""
         return tuple(exponent - self.base >= self.step > 0 for exponent in self.exponents)
 
-    def _near(self, step: int) -> tuple[int, ...]:
-        above = (exponent - self.base for exponent in self.exponents)
+    def _near(self, exponents: Sequence[int], step: int) -> tuple[int, ...]:
+        above = (exponent - self.base for exponent in exponents)
         return tuple(amount - step if amount >= step else amount for amount in above)
 
 
