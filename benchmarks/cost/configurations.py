@@ -385,9 +385,15 @@ def shift_mvau(draw: Draw) -> ShiftMvau:
     weights, streamed = signed(draw.of(3, 4, 4, 6, 8)), draw.chance(0.5)
     inputs = draw.random.choice((signed, unsigned))(draw.of(3, 4, 4, 6, 8))
     bits = int(weights.bitwidth()) + int(inputs.bitwidth()) + (mw - 1).bit_length() + most
+    known = None if streamed else weights_of(draw, weights, mw, mh)
+    # Where a vector is one word, one exponent for all belongs to the scale, and one word of weights is constants.
+    if fold == 1 and len(set(shifts.tolist())) == 1:
+        shifts = np.arange(mw) % (most + 1)
+    if fold * groups == 1:
+        known, streamed = None, True
     return ShiftMvau(
         name="unit", mw=mw, mh=mh, pe=pe, simd=simd, input_type=inputs, weight_type=weights, shifts=shifts,
-        accumulator_type=signed(bits), weights=None if streamed else weights_of(draw, weights, mw, mh),
+        accumulator_type=signed(bits), weights=known,
         weight_source="stream" if streamed else "memory", ram_style="auto" if streamed else "distributed",
     )  # fmt: skip
 
