@@ -131,6 +131,7 @@ def quantize_with_sparq(  # noqa: PLR0913 - the choices of the recipe, each with
         ValueError: SPARQ does not fit a layer, a name is unknown, or there is nothing to quantize.
     """
     _check(unfit, place, linear=linear, linear_bits=linear_bits)
+    _check_bits(linear_bits=linear_bits, sum_bits=sum_bits, activation_bits=activation_bits)
     chosen = SparqFormat.named(windows, rounding=rounding) if isinstance(windows, str) else windows
     model = copy.deepcopy(float_model).eval()
     candidates = {name: module for name, module in model.named_modules() if type(module) in EXCHANGED}
@@ -194,3 +195,9 @@ def _check(unfit: Unfit, place: Place, *, linear: bool, linear_bits: int | None)
             f"sparq_ptq: expected windows or uniform integers for linear layers, found linear=True and "
             f"linear_bits={linear_bits}; leave one out"
         )
+
+
+def _check_bits(**widths: int | None) -> None:
+    for name, bits in widths.items():
+        if bits is not None and not 2 <= bits <= 16:
+            raise ValueError(f"sparq_ptq: expected {name} of 2 to 16, found {bits}")

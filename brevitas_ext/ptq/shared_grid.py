@@ -84,7 +84,7 @@ def share_grids(
         names, reference = each.layers, each.skip
         if reference is None:
             reference = max(names, key=lambda name: results[name].magnitude)
-            quantizer = calibrated(Int8ActPerTensorFloat.let(bit_width=bits), results[reference].magnitude)
+            quantizer = calibrated(Int8ActPerTensorFloat.let(bit_width=bits), results[reference].magnitude or 1.0)
             grids[reference] = _put_quantizer(model, reference, quantizer, bits, (reference, 0))
         for name in (name for name in names if name not in grids):
             exponent = 0 if each.skip is None else _exponent(model, each, results[name], bits)
@@ -102,7 +102,9 @@ def _exponent(model: nn.Module, each: ResidualSum, result: InputRange, bits: int
     if each.relus:
         high = min(high, max(_end(model.get_submodule(name)) for name in each.relus))
         low = min(low, _end(skip))
-    return math.ceil(math.log2(max(high, low) / (2 ** (bits - 1) * skip.act_quant.scale().item())))
+    reach = max(high, low)
+    # Zeros, as a branch gives them whose normalization starts at zero, are on every grid.
+    return 0 if reach <= 0 else math.ceil(math.log2(reach / (2 ** (bits - 1) * skip.act_quant.scale().item())))
 
 
 def _end(relu: Any) -> float:

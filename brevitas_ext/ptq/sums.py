@@ -5,7 +5,7 @@ from __future__ import annotations
 import operator
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 import torch
 import torch.nn.functional as functional
@@ -64,17 +64,20 @@ def _described(node: Node, modules: Mapping[str, nn.Module]) -> ResidualSum:
     for operand in node.args:
         if not isinstance(operand, Node):
             continue
-        source = _source(operand, modules)
-        layer = modules.get(str(source.target)) if source.op == "call_module" else None
+        path = _path(operand, modules)
+        source, target = path[-1], str(path[-1].target)
+        layer = modules.get(target) if source.op == "call_module" else None
         if isinstance(layer, nn.ReLU):
-            skips.append(str(source.target))
+            skips.append(target)
         elif not isinstance(layer, _LAYERS):
             what = type(layer).__name__ if layer is not None else source.name
             return _without_grid(node, f"its operand {operand.name!r} comes from {what}, no ReLU and no linear layer")
-        elif source is not operand or len(operand.users) > 1:
-            return _without_grid(node, f"{source.target!r}, which it adds, is read elsewhere, too")
+        elif any(len(each.users) > 1 for each in path):
+            return _without_grid(node, f"{target!r}, which it adds, is read elsewhere, too")
+        elif sum(each.op == "call_module" and each.target == source.target for each in node.graph.nodes) > 1:
+            return _without_grid(node, f"{target!r}, which it adds, is called several times")
         else:
-            layers.append(str(source.target))
+            layers.append(target)
     if not layers:
         return _without_grid(node, f"it adds two activations, {' and '.join(skips)}, which have scales of their own")
     return ResidualSum(
@@ -86,14 +89,12 @@ def _without_grid(node: Node, problem: str) -> ResidualSum:
     return ResidualSum(name=node.name, problem=problem)
 
 
-def _source(node: Node, modules: Mapping[str, nn.Module]) -> Node:
-    """Return what a value is made of by steps that keep its grid: selecting, and adding zeros."""
-    while _keeps_grid(node, modules):
-        first: Any = node.args[0]
-        if not isinstance(first, Node):
-            return node
-        node = first
-    return node
+def _path(node: Node, modules: Mapping[str, nn.Module]) -> list[Node]:
+    """Return a value and what it is made of by steps that keep its grid: selecting, and adding zeros."""
+    path = [node]
+    while _keeps_grid(path[-1], modules) and isinstance(first := path[-1].args[0], Node):
+        path.append(first)
+    return path
 
 
 def _keeps_grid(node: Node, modules: Mapping[str, nn.Module]) -> bool:

@@ -120,6 +120,7 @@ class TestUnfit:
         ({"percentile": 0}, "percentile above 0"),
         ({"keep": ["conv"]}, "found conv"),
         ({"unfit": "skip"}, "expected unfit"),
+        ({"sum_bits": 1}, "sum_bits of 2 to 16, found 1"),
     ],
 )
 def test_options_without_a_meaning_are_refused(options: dict[str, Any], message: str) -> None:

@@ -103,6 +103,20 @@ def test_sums_stay_in_float_where_convolutions_quantize_their_inputs_or_it_is_as
         assert result.report.sums == {} and isinstance(result.model.same.bn2, nn.BatchNorm2d)
 
 
+def test_branches_of_zeros_are_on_every_grid() -> None:
+    reference = shortcuts()
+    with torch.no_grad():
+        for layer in (reference.same.bn2, reference.projected.bn2, reference.projected.project):
+            for parameter in layer.parameters():
+                parameter.zero_()
+    result = quantize_with_sparq(reference, images(), **OPTIONS)
+    assert result.report.sums["same.bn2"].exponent == 0
+    x = images(1, seed=4)[0]
+    with torch.no_grad():
+        assert torch.equal(outputs(result.model, ["same.bn2"], x)["same.bn2"], torch.zeros(16, 2, 8, 8))
+        assert torch.isfinite(result.model(x)).all()
+
+
 class TwoActivations(nn.Module):
     def __init__(self) -> None:
         super().__init__()

@@ -40,6 +40,11 @@ def test_every_way_to_add(add: Callable[[Tensor, Tensor], Tensor]) -> None:
     assert (found.layers, found.skip, found.relus) == (("conv1",), "relu1", ("relu2",))
 
 
+def test_selecting_and_adding_zeros_keep_a_grid() -> None:
+    (found,) = residual_sums(Around(lambda net, x: functional.pad(net.conv1(x), (1, 1)) + net.relu1(x)))
+    assert (found.layers, found.skip) == (("conv1",), "relu1")
+
+
 def test_a_sum_that_something_else_reads_keeps_its_whole_range() -> None:
     def body(net: Around, x: Tensor) -> Tensor:
         total = net.conv1(x) + net.relu1(x)
@@ -60,7 +65,7 @@ def _reads_twice(net: Around, x: Tensor) -> Tensor:
         (lambda net, x: net.relu1(x) + net.relu2(x), "two activations, relu1 and relu2"),
         (lambda net, x: net.conv1(x) + x, "'x' comes from x, no ReLU and no linear layer"),
         (_reads_twice, "'conv1', which it adds, is read elsewhere"),
-        (lambda net, x: functional.pad(net.conv1(x), (1, 1)) + net.relu1(x), "'conv1', which it adds, is read"),
+        (lambda net, x: net.conv1(net.conv1(x)) + net.relu1(x), "'conv1', which it adds, is called several times"),
         (lambda net, x: net.conv1(x) + functional.pad(net.relu1(x), (0, 0), value=1.0), "comes from pad"),
         (lambda net, x: net.conv1(x) + net.relu1(x) + net.relu2(x), "'add' comes from add"),
     ],
