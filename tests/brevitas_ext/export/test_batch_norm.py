@@ -14,6 +14,10 @@ from torch import nn
 
 from brevitas_ext.export import UnsupportedModuleError, export_qonnx, verify_export
 from brevitas_ext.nn import L1BatchNorm2d, L1LayerNorm
+from finn_transforms.emulate import emulate
+from finn_transforms.loading import load_model
+from finn_transforms.passes import lower_to_hardware
+from tests.support.graphs import op_types
 
 
 def network() -> nn.Sequential:
@@ -55,6 +59,19 @@ def test_the_layer_alone_is_the_same_bit_for_bit_in_onnxruntime(tmp_path: Path) 
     torch.onnx.export(layer, (x,), str(tmp_path / "layer.onnx"), dynamo=True, verbose=False, input_names=["x"])
     session = onnxruntime.InferenceSession(tmp_path / "layer.onnx", providers=["CPUExecutionProvider"])
     assert np.array_equal(session.run(None, {"x": x.numpy()})[0], layer(x).detach().numpy())
+
+
+def test_the_compiler_absorbs_it_into_thresholds(tmp_path: Path) -> None:
+    network_ = network()
+    x = torch.randn(4, 3, 6, 6)
+    model = load_model(export_qonnx(network_, x[:1], tmp_path / "norm.onnx"))
+    lower_to_hardware(model)
+    kinds = op_types(model)
+    # On the host there is the scale of what comes in, and of what goes out.
+    assert [kind for kind in kinds if kind in {"Div", "Mul", "Add", "BatchNormalization"}] == ["Div", "Mul"]
+    assert {"MVAU", "Thresholding"} <= set(kinds)
+    found = emulate(model, {str(model.graph.inputs[0].name): x.numpy()}, keep="outputs")
+    np.testing.assert_array_equal(found[str(model.graph.outputs[0].name)], network_(x).detach().numpy())
 
 
 def test_layer_normalization_is_refused_with_the_reason(tmp_path: Path) -> None:
