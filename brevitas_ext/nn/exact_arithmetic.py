@@ -10,7 +10,6 @@ import torch
 from torch import backends
 
 _EXACT = "ieee"
-_ONEDNN: Any = backends.mkldnn  # its operators are attributes that torch does not declare
 
 
 @contextmanager
@@ -29,11 +28,15 @@ def exact_arithmetic(device: torch.device) -> Iterator[None]:
         stack.enter_context(torch.autocast(device.type, enabled=False))
         if device.type == "cpu":
             stack.enter_context(backends.nnpack.flags(enabled=False))
-            stack.enter_context(_full_precision(_ONEDNN.conv))
-            stack.enter_context(_full_precision(_ONEDNN.matmul))
-        if device.type == "cuda":
+            operators = [getattr(backends.mkldnn, name, None) for name in ("conv", "matmul")]
+        else:
             stack.enter_context(backends.cudnn.flags(enabled=False))
-            stack.enter_context(_full_precision(backends.cuda.matmul))
+            operators = [backends.cuda.matmul]
+        if all(hasattr(operator, "fp32_precision") for operator in operators):
+            for operator in operators:
+                stack.enter_context(_full_precision(operator))
+        else:
+            stack.enter_context(_highest_precision())
         yield
 
 
@@ -49,3 +52,14 @@ def _full_precision(operator: Any) -> Iterator[None]:
         yield
     finally:
         operator.fp32_precision = before
+
+
+@contextmanager
+def _highest_precision() -> Iterator[None]:
+    """Keep all products at float32's own precision, where torch (before 2.9) has no setting per backend."""
+    before = torch.get_float32_matmul_precision()
+    torch.set_float32_matmul_precision("highest")
+    try:
+        yield
+    finally:
+        torch.set_float32_matmul_precision(before)

@@ -40,3 +40,15 @@ def test_modes_are_restored_after_an_error() -> None:
     with pytest.raises(KeyError), exact_arithmetic(CPU):
         raise KeyError
     assert backends.mkldnn.matmul.fp32_precision == "bf16"
+
+
+def test_versions_with_one_setting_for_all_products(monkeypatch: pytest.MonkeyPatch) -> None:
+    # torch before 2.9
+    monkeypatch.delattr(type(backends.mkldnn), "conv")
+    torch.set_float32_matmul_precision("medium")
+    try:
+        with exact_arithmetic(CPU):
+            assert torch.get_float32_matmul_precision() == "highest"
+        assert torch.get_float32_matmul_precision() == "medium"
+    finally:
+        torch.set_float32_matmul_precision("highest")
