@@ -167,11 +167,14 @@ class ShiftTensorQuant(nn.Module):
         return replace(x if inside is None else torch.where(inside, x, x.detach()), value)
 
     def _generator_on(self, device: torch.device) -> torch.Generator | None:
-        """Return the generator, moved to the device by a seed that it draws where it was on another one."""
-        if self.generator is not None and self.generator.device != device:
-            seed = int(torch.randint(1 << 62, (), generator=self.generator, device=self.generator.device))
-            self.generator = torch.Generator(device=device).manual_seed(seed)
-        return self.generator
+        """Return the generator, or, on an accelerator, one with a seed drawn from it.
+
+        What the state dict holds is thus the same everywhere, and moves from one device to another.
+        """
+        if self.generator is None or device.type == "cpu":
+            return self.generator
+        seed = int(torch.randint(1 << 62, (), generator=self.generator))
+        return torch.Generator(device=device).manual_seed(seed)
 
     def _grouped(self, ranges: Tensor) -> tuple[Tensor, Tensor]:
         return grouped_scale(ranges, bits=self.bits, groups=self.groups, signed=self.signed)

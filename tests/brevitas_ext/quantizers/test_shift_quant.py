@@ -187,6 +187,28 @@ def test_stochastic_rounding_is_for_training_and_follows_its_seed() -> None:
     assert torch.equal(layers[0].eval()(x), nearest.eval()(x))
 
 
+def test_an_accelerator_gets_seeds_from_the_generator_on_the_processor(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is saved does not depend on the device: the generators of accelerators are made anew in every step."""
+    tensors = [QuantIdentity(act_quant=ShiftQuantAct.let(stochastic=True)).act_quant.tensor for _ in range(2)]
+    made: list[tuple[str, int]] = []
+
+    class Recorded:
+        def __init__(self, device: torch.device) -> None:
+            self.device = device
+
+        def manual_seed(self, seed: int) -> None:
+            made.append((self.device.type, seed))
+
+    monkeypatch.setattr(torch, "Generator", Recorded)
+    for _ in range(2):
+        tensors[0]._generator_on(torch.device("cuda"))
+    tensors[1].set_extra_state(tensors[0].get_extra_state())
+    for tensor in tensors:
+        tensor._generator_on(torch.device("cuda"))
+    assert {device for device, _ in made} == {"cuda"}
+    assert made[0] != made[1] and made[2] == made[3]
+
+
 def test_the_gradient_goes_straight_through_where_nothing_saturates() -> None:
     layer = QuantIdentity(act_quant=ShiftQuantAct.let(bits=4)).train()
     x = spread(2, 4, 6).requires_grad_()
