@@ -30,7 +30,7 @@ from finn_transforms.folding import (
 )
 from finn_transforms.hw_graph import HwGraph, read_hw_graph
 from finn_transforms.impl_style import choose_impl_style
-from finn_transforms.loading import InputError, load_model
+from finn_transforms.loading import InputError, load_model, require_one_sample
 from finn_transforms.passes import LoweringResult, lower_to_hardware
 from finn_transforms.report import (
     AccumulatorRow,
@@ -256,24 +256,13 @@ def lower(
         BrokenContractError: see `build`.
         ContractViolationError: see `build`.
     """
-    _require_one_sample(model)
+    require_one_sample(model)
     lowered = lower_to_hardware(model, bound=bound, overflow=overflow, shifts=shifts)
     # Exporters list weights among the inputs; FINN takes every input for a stream.
     RemoveInitializersFromInputsPass()(lowered.model)
     RemoveUnusedNodesPass()(lowered.model)
     lowered.model.opset_imports.setdefault(HARDWARE_DOMAIN, 1)
     return lowered
-
-
-def _require_one_sample(model: ir.Model) -> None:
-    """Check the batch: hardware takes one sample after the other, and nearly nothing of another model is converted."""
-    for value in model.graph.inputs:
-        shape = () if value.shape is None else tuple(value.shape)
-        if value.const_value is None and len(shape) > 1 and isinstance(shape[0], int) and shape[0] > 1:
-            raise InputError(
-                f"input {value.name!r}: expected a batch of 1, found shape {list(shape)}; export again with an example "
-                "of batch size 1"
-            )
 
 
 def _fold(graph: HwGraph, options: BuildOptions, costs: CostModel) -> Folding:

@@ -2,26 +2,21 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from enum import StrEnum
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NoReturn
+from typing import Annotated, NoReturn
 
 import typer
 from rich.console import Console
 
 from finn_transforms.cli_certify import certify_command
 from finn_transforms.cli_rtl import rtl_command, sim_command
+from finn_transforms.cli_summary import list_refusals, plain, summarize
 from finn_transforms.cli_synth import synth_command
-
-if TYPE_CHECKING:
-    from finn_transforms.build import BuildResult
 
 _BAD_INPUT = 2
 _BROKEN_PROMISE = 1
-# How many nodes a message names.
-_NAMED = 5
 
 app = typer.Typer(
     name="bfx",
@@ -159,9 +154,9 @@ def build_command(
     except (BrokenContractError, ContractViolationError) as error:
         _fail(str(error), _BROKEN_PROMISE)
     except NothingConvertedError as error:
-        _list_refusals(error.refusals)
+        list_refusals(error.refusals)
         _fail(str(error), _BROKEN_PROMISE)
-    _summarize(result)
+    summarize(result)
 
 
 @app.command("verify")
@@ -197,10 +192,10 @@ def verify_command(
     console = Console(soft_wrap=True)
     for tensor in result.tensors:
         for difference in tensor.differences:
-            console.print(f"{_plain(tensor.name)}: {_plain(str(difference))}", highlight=False)
+            console.print(f"{plain(tensor.name)}: {plain(str(difference))}", highlight=False)
     for name in result.unaligned:
-        console.print(f"Not compared, it has no counterpart: {_plain(name)}", highlight=False)
-    console.print(_plain(result.summary()), highlight=False)
+        console.print(f"Not compared, it has no counterpart: {plain(name)}", highlight=False)
+    console.print(plain(result.summary()), highlight=False)
     if not result.ok:
         raise typer.Exit(_BROKEN_PROMISE)
 
@@ -231,69 +226,5 @@ app.command("synth")(synth_command)
 
 
 def _fail(message: str, code: int) -> NoReturn:
-    Console(stderr=True, soft_wrap=True).print(f"[bold red]Error:[/] {_plain(message)}", highlight=False)
+    Console(stderr=True, soft_wrap=True).print(f"[bold red]Error:[/] {plain(message)}", highlight=False)
     raise typer.Exit(code)
-
-
-def _summarize(result: BuildResult) -> None:
-    from finn_transforms.report import accumulator_table, layer_table, not_estimated
-
-    console = Console()
-    console.print(accumulator_table(result.accumulators))
-    console.print(layer_table(result.graph, result.estimates))
-    options, performance = result.options, result.performance
-    console.print(
-        f"{_folding(result)}: {performance['estimated_throughput_fps']:.0f} frames/s at {1e3 / options.clock_ns:g} MHz "
-        f"on {options.part}, products in {options.compute.upper()}s.",
-        highlight=False,
-    )
-    unknown = Counter(node.op_type for node in not_estimated(result.graph, result.estimates))
-    if unknown:
-        kinds = ", ".join(f"{count} {kind}" for kind, count in unknown.most_common())
-        console.print(f"Not estimated, and not in these sums: {kinds}.", highlight=False)
-    _list_refusals(result.refusals)
-    _warn_of_islands(result)
-    console.print(f"Written: {_plain(str(result.output))}/hw_graph.onnx and report/*.json", highlight=False)
-
-
-def _folding(result: BuildResult) -> str:
-    options, folding = result.options, result.folding
-    if options.folding_method == "as in the file":
-        return "Folding as in the file, PE = SIMD = 1 by default (no --target-fps, no --max-luts)"
-    if options.max_luts is None:
-        target = f"Folded for {options.target_fps:g} frames/s"
-    else:
-        target = f"Folded for at most {options.max_luts} LUTs"
-    size = f"{folding.lut} LUTs with {folding.converter_lut} of width converters"
-    if options.folding == "finn":
-        return f"{target} as FINN does, {size}"
-    proof = "proven to be the fewest" if folding.is_optimal else f"at least {folding.lower_bound} are needed"
-    return f"{target}, {size}, {proof}"
-
-
-def _list_refusals(refusals: tuple[object, ...]) -> None:
-    console = Console(soft_wrap=True)
-    console.print(f"Not converted: {len(refusals) or 'nothing'}{':' if refusals else '.'}", highlight=False)
-    for refusal in refusals:
-        console.print(f"  {_plain(str(refusal))}", highlight=False)
-
-
-def _warn_of_islands(result: BuildResult) -> None:
-    from finn_transforms.analysis.islands import nodes_between_hardware
-
-    between = nodes_between_hardware(result.model)
-    if not between:
-        return
-    names = ", ".join(f"{node.op_type} {node.name!r}" for node in between[:_NAMED])
-    more = f" and {len(between) - _NAMED} more" if len(between) > _NAMED else ""
-    Console(stderr=True, soft_wrap=True).print(
-        f"[bold yellow]Warning:[/] the hardware layers are not one accelerator: {_plain(names + more)} between them "
-        "would run on the host, which FINN's builder refuses; see what was not converted",
-        highlight=False,
-    )
-
-
-def _plain(text: str) -> str:
-    from rich.markup import escape
-
-    return escape(text)

@@ -40,3 +40,18 @@ def load_model(path: Path) -> ir.Model:
     if not proto.graph.node or not proto.graph.output:
         raise InputError(f"{path}: expected a graph with nodes and outputs, found none; export the model again")
     return ir.serde.deserialize_model(proto)
+
+
+def require_one_sample(model: ir.Model) -> None:
+    """Check the batch: hardware takes one sample after the other, and nearly nothing of another model is converted.
+
+    Raises:
+        InputError: an input is for several samples.
+    """
+    for value in model.graph.inputs:
+        shape = () if value.shape is None else tuple(value.shape)
+        if value.const_value is None and len(shape) > 1 and isinstance(shape[0], int) and shape[0] > 1:
+            raise InputError(
+                f"input {value.name!r}: expected a batch of 1, found shape {list(shape)}; export again with an example "
+                "of batch size 1"
+            )

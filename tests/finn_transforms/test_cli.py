@@ -13,6 +13,7 @@ from typer.testing import CliRunner, Result
 from finn_transforms.cli import app
 from finn_transforms.cost import MODEL
 from tests.support.graphs import GraphBuilder
+from tests.support.shift_networks import shift_network
 from tests.support.small_network import save_small_network
 
 RUNNER = CliRunner()
@@ -65,6 +66,18 @@ def test_other_foldings_are_stated(exported: Path, tmp_path: Path) -> None:
     assert "Folded for at most 4000 LUTs, " in flat(fitted.output)
     for folder, method in (("finn", "finn"), ("fitted", "cost")):
         assert json.loads((tmp_path / folder / "report/folding.json").read_text())["method"] == method
+
+
+def test_units_that_shift_products_are_counted_and_left_out_on_request(tmp_path: Path) -> None:
+    ir.save(shift_network(), tmp_path / "net.onnx")
+    shifting = bfx("build", tmp_path / "net.onnx", "-o", tmp_path / "out")
+    assert re.search(
+        r"Products shifted in [12] of 2 layers whose input channels differ by powers", flat(shifting.output)
+    )
+    plain = bfx("build", tmp_path / "net.onnx", "-o", tmp_path / "plain", "--no-shift-units")
+    assert "Products shifted" not in plain.output
+    written = [onnx.load(tmp_path / folder / "hw_graph.onnx").graph.node for folder in ("out", "plain")]
+    assert [any(node.op_type == "ShiftMVAU" for node in nodes) for nodes in written] == [True, False]
 
 
 def test_options_reach_the_build(exported: Path, tmp_path: Path) -> None:
