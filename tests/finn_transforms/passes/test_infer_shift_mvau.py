@@ -146,3 +146,12 @@ def test_every_bound_knows_the_shifts(bound: Any) -> None:
     MinimizeAccumulators(bound, byte_align_outputs=False)(model)
     # 3 inputs of INT4; the l1 norm of the weights is 22; INT3 weights shifted by 2 are INT5.
     assert attributes(units(model)[0])["accDataType"] == WIDTHS[bound]
+
+
+def test_sums_beyond_float32_are_exact() -> None:
+    """The format of the emulator is chosen by the weights as shifted: an odd sum of 36 bits stays odd."""
+    model = unit([[127, 63], [127 << 20, 1 << 20]], input_type="INT8", weight_type="INT28", accumulator="INT40")
+    assert InferShiftMVAU()(model).modified
+    assert attributes(units(model)[0])["weightDataType"] == "INT8"
+    (found,) = emulate(model, {"x": np.array([[1, 127]])}, keep="outputs").values()
+    assert found.tolist() == [[127 + 127 * (127 << 20), 63 + (127 << 20)]]
