@@ -22,7 +22,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 CONSTRAINTS = ROOT / "tools" / "constraints.txt"
-EXTRAS = "finn,eda,explore,test,dev"
+EXTRAS = "finn,eda,gpu,explore,test,dev"
 OWN_MARK = ".made-by-setup-env"
 STAMP = ".complete"
 # uv reads its own settings only; these name the same things.
