@@ -102,6 +102,8 @@ def _source(node: ir.Node, shifts: NDArray[np.int64]) -> tuple[ir.Node, ir.Node]
         raise NoMatchError("the exponents of its channels differ between pixels", _ADVICE)
     thresholding = _only_source(node)
     while layer_type(thresholding) in _WINDOWS:
+        if attributes_of(thresholding).get("depthwise", 0):
+            raise NoMatchError(f"{thresholding.name!r} sends its windows channel by channel", _ADVICE)
         thresholding = _only_source(thresholding)
     producer = _only_source(thresholding) if layer_type(thresholding) == "Thresholding" else thresholding
     if layer_type(thresholding) != "Thresholding" or layer_type(producer) not in _PRODUCERS:

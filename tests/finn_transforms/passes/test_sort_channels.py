@@ -111,6 +111,16 @@ def test_channels_from_elsewhere_stay(between: Any, reason: str) -> None:
     assert ir.serde.serialize_model(model) == text
 
 
+def test_windows_that_come_channel_by_channel_stay() -> None:
+    """A unit behind them has its rows in another order."""
+    model = deep()
+    lower_to_hardware(model)
+    generator = named(model, "ConvolutionInputGenerator")[1]
+    generator.attributes["depthwise"] = ir.AttrInt64("depthwise", 1)
+    (refusal,) = SortChannels()(model).refusals  # type: ignore[attr-defined]
+    assert refusal.reason == f"{generator.name!r} sends its windows channel by channel"
+
+
 def test_the_promise_of_a_sorted_layer_is_found_again_and_proved() -> None:
     """It names the channels in their order of training; without the note, or with a wrong one, it is not kept."""
     model = shift_network(contract_bits=needed_bits())
