@@ -40,7 +40,7 @@ def line(*cells: object) -> str:
 
 def training(stored: Mapping[str, Any]) -> Iterator[str]:
     """Yield every table of a file of `tables.py`."""
-    yield f"{stored['network']} on {stored['data']} from {stored['start']}, " + ", ".join(
+    yield f"\n## {stored['network']} on {stored['data']} from {stored['start']}, " + ", ".join(
         f"{name} {stored[name]}" for name in ("steps", "batch", "rate", "first_last_bits", "norm_bits")
     )
     for title, names in TABLES.items():
@@ -69,6 +69,15 @@ def cells(seeds: Mapping[str, Any], floats: Mapping[str, Any], is_float: bool) -
     apart = mean(seeds[seed]["accuracy"] - floats[seed]["accuracy"] for seed in shared)
     errors = [100 * sqrt(seeds[seed]["lost"] + seeds[seed]["gained"]) / seeds[seed]["test_images"] for seed in shared]
     return accuracy, f"{apart:+.2f} ± {mean(errors):.2f}", told
+
+
+def conversion(stored: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the table of `conversion.py`."""
+    yield f"\nAccuracy after the conversion of batch normalization alone, {stored['test_images']} images, %\n"
+    yield line("", *stored["rows"]["torch"])
+    yield line(*["---"] * (1 + len(stored["rows"]["torch"])))
+    for name, found in stored["rows"].items():
+        yield line(name, *(f"{value:.2f}" for value in found.values()))
 
 
 def transformer(stored: Mapping[str, Any]) -> Iterator[str]:
@@ -107,8 +116,9 @@ def normalization(stored: Mapping[str, Any]) -> Iterator[str]:
 
 def main(folder: Annotated[Path, typer.Option(help="Where the JSON files are.")] = FOLDER) -> None:
     """Print what there is."""
-    files = {"tables_checkpoint": training, "tables_scratch": training, "vit": transformer}
-    for name, table in {**files, "parts": parts, "norm_speed": normalization}.items():
+    tables = {path.stem: training for path in sorted(folder.glob("tables_*.json"))}
+    others = {"conversion": conversion, "vit": transformer, "parts": parts, "norm_speed": normalization}
+    for name, table in {**tables, **others}.items():
         path = folder / f"{name}.json"
         for text in table(json.loads(path.read_text())) if path.exists() else ():
             typer.echo(text)
