@@ -41,7 +41,7 @@ def quantize_per_tensor(
     if bits is None:
         return PerTensor(x, x.new_ones(()))
     limit = largest_integer(bits, signed=signed)
-    scale = x.abs().amax() / limit
+    scale = x.abs().max() / limit  # amax without dimensions has no counterpart in ONNX
     scale = torch.where(scale >= torch.finfo(x.dtype).tiny, scale, torch.ones_like(scale))
     steps = x / scale
     # A float just above the limit, as the quotient may be, must not be rounded up.
