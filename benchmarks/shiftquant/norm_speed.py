@@ -4,7 +4,8 @@
 
 Fig. 8 of ShiftQuant (Towards Accurate and Efficient Sub-8-Bit Integer Training), on this machine: batch normalization
 in training, eager, on one thread, forward alone and with backward.  Every round runs each layer once, in an order that
-rotates, so that load from elsewhere hits all alike; ratios are medians over the rounds.
+rotates, so that load from elsewhere hits all alike, and the process's own time is measured; ratios are medians over the
+rounds.
 """
 
 from __future__ import annotations
@@ -45,15 +46,15 @@ def step_of(layer: nn.Module, x: Tensor, upstream: Tensor, *, backward: bool) ->
 
 
 def measure(steps: dict[str, Callable[[], None]], rounds: int) -> dict[str, list[float]]:
-    """Return seconds per round and layer."""
+    """Return seconds of the process per round and layer."""
     names: list[str] = list(steps)
     times: dict[str, list[float]] = {name: [] for name in names}
     for index in range(-3, rounds):
         for name in names[index % len(names) :] + names[: index % len(names)]:
-            start = time.perf_counter()
+            start = time.process_time()
             steps[name]()
             if index >= 0:
-                times[name].append(time.perf_counter() - start)
+                times[name].append(time.process_time() - start)
     return times
 
 

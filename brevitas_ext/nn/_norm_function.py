@@ -63,7 +63,8 @@ class _Normalize(torch.autograd.Function):
             quantized.integers, quantized.scale, multiplier, deviation, shift, *found[1:], weight, bias
         )
         ctx.mark_non_differentiable(found.mean, found.deviation)
-        return quantized.integers * (multiplier * quantized.scale) + addend, found.mean, found.deviation
+        output = (quantized.integers * (multiplier * quantized.scale)).add_(addend)
+        return output, found.mean, found.deviation
 
     @staticmethod
     @once_differentiable
@@ -81,7 +82,8 @@ class _Normalize(torch.autograd.Function):
             gradient = quantize_per_tensor(gradient, options.bits.gradient, stochastic=True).values
         apart = values - centre
         mean = gradient.mean(dims, keepdim=True)
-        along = (scale * (gradient * apart).mean(dims, keepdim=True) + shift * mean) / quantized
+        product = gradient * apart
+        along = (scale * product.mean(dims, keepdim=True) + shift * mean) / quantized
         count = gradient.numel() // mean.numel()
         found: Tensor | None = None
         if ctx.needs_input_grad[0]:
@@ -91,5 +93,5 @@ class _Normalize(torch.autograd.Function):
             else:
                 slope, pulled = multiplier * along * scale / deviation, apart
                 constant = slope * offset - multiplier * mean
-            found = (gradient * multiplier).sub_(pulled.mul_(slope)).add_(constant)
+            found = torch.mul(gradient, multiplier, out=product).sub_(pulled.mul_(slope)).add_(constant)
         return found, None if weight is None else count * along, None if bias is None else count * mean, None, None

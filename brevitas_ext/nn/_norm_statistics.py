@@ -51,11 +51,11 @@ def statistics(x: PerTensor, dims: tuple[int, ...], options: NormOptions) -> Sta
     none = torch.zeros_like(mean)
     if options.order == 1:
         signs = _sum(apart.sign(), dims, 1)
-        distances = count * _sum(apart.abs(), dims, limit and 4 * limit) + missed * signs
+        distances = count * _sum(apart.abs_(), dims, limit and 4 * limit) + missed * signs
         found, floor = scale * (distances / count / count), math.sqrt(options.epsilon)
         deviation, signs, floored = found.clamp(min=floor), signs / count, (found < floor).double()
     else:
-        squares = count * _sum(apart.square(), dims, limit and 16 * limit * limit) - missed.square()
+        squares = count * _sum(apart.square_(), dims, limit and 16 * limit * limit) - missed.square()
         deviation = (scale * scale * (squares / count / count).clamp(min=0) + options.epsilon).sqrt()
         signs, floored = none, none
     told = (scale * mean, deviation, held, mean - held.double(), signs, floored)

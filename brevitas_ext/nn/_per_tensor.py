@@ -41,7 +41,8 @@ def quantize_per_tensor(
     if bits is None:
         return PerTensor(x, x.new_ones(()))
     limit = largest_integer(bits, signed=signed)
-    scale = x.abs().max() / limit  # amax without dimensions has no counterpart in ONNX
+    # Two reductions: magnitudes would be a tensor of their own. `aminmax` and `amax` have no counterpart in ONNX here.
+    scale = torch.maximum(x.max(), -x.min()) / limit
     scale = torch.where(scale >= torch.finfo(x.dtype).tiny, scale, torch.ones_like(scale))
     steps = x / scale
     # A float just above the limit, as the quotient may be, must not be rounded up.
