@@ -65,7 +65,8 @@ def shiftquant_conversion(
     """Replace `torch.nn.Linear`, `Conv1d` and `Conv2d` in a copy of a model, and say what was done.
 
     Weights, names, devices, modes and what modules or parameters share stay; whatever is not exactly one of the three
-    classes is left.
+    classes is left.  Torch's transformer encoders lose their inference fast path, which computes in floats with the
+    weights of their layers instead of calling them.
 
     Args:
         model: a model of torch's layers, which stays as it is.
@@ -76,12 +77,15 @@ def shiftquant_conversion(
         **options: fields of `ShiftQuantization`, for every layer.
 
     Raises:
+        TypeError: `skip` is a string.
         ValueError: an option is out of range, a name in `skip` does not exist, there is no layer to replace, or one has
             hooks, which might rely on its class.
     """
     quantization = ShiftQuantization(**options)
     outer = _outer(quantization, first_last_bits)
     model = copy.deepcopy(model)
+    if isinstance(skip, str):
+        raise TypeError(f"expected a collection of names in skip, found the string {skip!r}; write [{skip!r}]")
     unknown = set(skip) - {name for name, _ in model.named_modules()}
     if unknown:
         raise ValueError(
@@ -105,7 +109,9 @@ def shiftquant_conversion(
     for index, (name, layer) in enumerate(chosen.items()):
         converted[name] = outer if name in edges else quantization
         replacements[id(layer)] = _replacement(layer, converted[name], mixed_seed(base, index))
-    return ShiftQuantConversion(_replaced(model, replacements), converted, left)
+    model = _replaced(model, replacements)
+    _call_layers_of_encoders(model)
+    return ShiftQuantConversion(model, converted, left)
 
 
 def _outer(quantization: ShiftQuantization, bits: int | None) -> ShiftQuantization:
@@ -172,3 +178,14 @@ def _replaced(model: nn.Module, replacements: dict[int, nn.Module]) -> nn.Module
             if child is not None and id(child) in replacements:
                 parent._modules[name] = replacements[id(child)]
     return model
+
+
+def _call_layers_of_encoders(model: nn.Module) -> None:
+    """Switch off the fast path of torch's transformer encoders that hold a ShiftQuant layer."""
+    for module in model.modules():
+        if not any(isinstance(part, ShiftQuantLayer) for part in module.modules()):
+            continue
+        if isinstance(module, nn.TransformerEncoderLayer):
+            module.activation_relu_or_gelu = 0
+        elif isinstance(module, nn.TransformerEncoder):
+            module.use_nested_tensor = False

@@ -119,3 +119,22 @@ def test_unknown_names_are_refused() -> None:
 def test_a_model_without_layers_to_replace_is_refused() -> None:
     with pytest.raises(ValueError, match="found none in ReLU"):
         convert_to_shiftquant(nn.ReLU())
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("padded", [None, torch.tensor([[False, True], [False, False]])])
+def test_encoders_of_torch_call_the_layers_in_evaluation_too(
+    padded: torch.Tensor | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    encoder = nn.TransformerEncoder(nn.TransformerEncoderLayer(4, 2, 8, batch_first=True), 2).eval()
+    model = convert_to_shiftquant(encoder)
+    called, forward = [], ShiftQuantLinear.forward
+    monkeypatch.setattr(ShiftQuantLinear, "forward", lambda self, x: called.append(self) or forward(self, x))
+    model(torch.randn(2, 2, 4), src_key_padding_mask=padded)
+    assert called == [module for module in model.modules() if isinstance(module, ShiftQuantLinear)]
+
+
+def test_a_single_name_to_skip_is_not_read_letter_by_letter() -> None:
+    model = nn.Sequential(*(nn.Linear(2, 2) for _ in range(11)))
+    with pytest.raises(TypeError, match=r"found the string '10'; write \['10'\]"):
+        convert_to_shiftquant(model, skip="10")
