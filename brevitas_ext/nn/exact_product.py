@@ -16,6 +16,7 @@ from brevitas_ext.nn.carriers import (
 )
 from brevitas_ext.nn.exact_arithmetic import exact_arithmetic
 from brevitas_ext.shift_mm import digit_product, fits_digits, has_vnni
+from brevitas_ext.shift_mm.int8_product import int8_product
 
 DIGITS_PAY: Final = 1 << 20
 """Multiplications from which int8 digits of wider operands take less time than floats (AVX512-VNNI, torch 2.13)."""
@@ -54,8 +55,7 @@ def exact_matmul(  # noqa: PLR0913 - two operands, each with its bound and its e
     if carrier is not torch.int8 and _digits_pay(a, b, a_bound, b_bound):
         return digit_product(a, b, a_bound=a_bound, b_bound=b_bound)
     if carrier is torch.int8:
-        product: Tensor = torch._int_mm(a.to(carrier), b.to(carrier))
-        return product
+        return int8_product(a.to(carrier), b.to(carrier))
     with exact_arithmetic(a.device):
         if carrier is not torch.int64:
             return a.to(carrier) @ b.to(carrier)

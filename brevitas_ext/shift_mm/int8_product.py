@@ -21,10 +21,23 @@ def int8_product(a: Tensor, b: Tensor, out: Tensor | None = None) -> Tensor:
     """
     m, k = a.shape
     if _is_fast(a.device, m, k, b.shape[1]):
-        product: Tensor = torch._int_mm(a, b) if out is None else torch._int_mm(a, b, out=out)
-        return product
+        left, right = _with_row_stride(a), _with_row_stride(b)
+        if out is None:
+            product: Tensor = torch._int_mm(left, right)
+            return product
+        torch._int_mm(left, right, out=_with_row_stride(out))
+        return out
     wide = (a.double() @ b.double()).to(torch.int32)
     return wide if out is None else out.copy_(wide)
+
+
+def _with_row_stride(matrix: Tensor) -> Tensor:
+    """Return a single row with the stride of a matrix of such rows, other matrices as they are.
+
+    A transposed column has one element as the stride of its only row, and oneDNN behind torch 2.13's int8 product then
+    reads and writes elsewhere.
+    """
+    return matrix.flatten()[None] if matrix.shape[0] == 1 else matrix
 
 
 def _is_fast(device: torch.device, m: int, k: int, n: int) -> bool:

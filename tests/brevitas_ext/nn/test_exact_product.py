@@ -95,6 +95,11 @@ def test_operands_a_little_wider_than_int8_go_by_digits(a_bound: int, b_bound: i
     assert torch.equal(smaller.long(), a[1:] @ b)
 
 
+def test_a_transposed_column_as_the_weight_gradient_of_a_single_output_has() -> None:
+    column, x = torch.randint(-7, 8, (64, 1)), torch.randint(-7, 8, (64, 5))
+    assert torch.equal(exact_matmul(column.t(), x, a_bound=7, b_bound=7).long(), column.t() @ x)
+
+
 def test_an_empty_inner_dimension_gives_zeros() -> None:
     found = exact_matmul(torch.zeros(2, 0), torch.zeros(0, 3), a_bound=7, b_bound=7)
     assert found.tolist() == [[0] * 3] * 2
