@@ -12,6 +12,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from brevitas_ext.nn.batch_norm import L1BatchNorm1d, L1BatchNorm2d, L2BatchNorm1d, L2BatchNorm2d, QuantizedBatchNorm
 from brevitas_ext.nn.norm_options import NormBits
+from brevitas_ext.ptq.exchange import put
 from brevitas_ext.ptq.running import Loader, evaluating, images_of
 
 Norm = Literal["l1", "l2"]
@@ -68,10 +69,13 @@ def convert_batch_norm(
     ratios = _ratios(converted, layers, loader) if norm == "l1" and loader is not None else {}
     for name, layer in layers.items():
         _fill(made[name], layer, ratios.get(name, GAUSSIAN if norm == "l1" else 1.0))
-        parent, _, attribute = name.rpartition(".")
-        if name:
-            setattr(converted.get_submodule(parent), attribute, made[name])
-    return made.get("", converted)
+    if "" in made:
+        return made[""]
+    first = {layer: name for name, layer in layers.items()}
+    for name, module in list(converted.named_modules(remove_duplicate=False)):
+        if module in first:
+            put(converted, name, made[first[module]])
+    return converted
 
 
 def _counterpart(name: str, layer: _BatchNorm, norm: Norm, bits: NormBits | int | None) -> QuantizedBatchNorm:

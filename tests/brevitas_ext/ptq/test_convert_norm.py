@@ -105,3 +105,10 @@ def test_recalibration_finds_the_statistics_and_puts_them_back_if_they_do_not_he
     recalibrated = converted.state_dict()
     assert torch.equal(recalibrated["1.num_batches_tracked"], torch.tensor(4))
     assert not torch.equal(recalibrated["1.running_mean"], spoiled["1.running_mean"])
+
+
+def test_a_layer_in_two_places_is_one_layer_afterwards() -> None:
+    norm = nn.BatchNorm1d(3)
+    converted = convert_batch_norm(nn.Sequential(norm, nn.ReLU(), norm))
+    assert isinstance(converted[0], L1BatchNorm1d)
+    assert converted[2] is converted[0]
