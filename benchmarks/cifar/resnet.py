@@ -80,7 +80,8 @@ def normalized(images: Tensor) -> Tensor:
 @torch.no_grad()
 def answers(network: nn.Module, images: Tensor, batch: int = 250) -> Tensor:
     """Return the classes (N,) that a network takes bytes (N, 3, 32, 32) for."""
-    return torch.cat([network(normalized(part)).argmax(1) for part in images.split(batch)])
+    device = next(network.parameters()).device
+    return torch.cat([network(normalized(part).to(device)).argmax(1).cpu() for part in images.split(batch)])
 
 
 def accuracy(network: nn.Module, images: Tensor, labels: Tensor, batch: int = 250) -> float:

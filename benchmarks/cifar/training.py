@@ -61,6 +61,7 @@ def train(
 ) -> list[float]:
     """Train on images and labels, with masked weights held at zero; return the loss of every step."""
     images, labels = data
+    device = next(network.parameters()).device
     generator = torch.Generator().manual_seed(schedule.seed)
     optimizer = optimizer_of(network.parameters(), schedule.rate)
     cosine = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, schedule.steps)
@@ -70,7 +71,8 @@ def train(
         whole = epochs(1, len(images), schedule.batch)
         for batch in torch.randperm(len(images), generator=generator).split(schedule.batch)[:whole]:
             optimizer.zero_grad()
-            loss = functional.cross_entropy(network(prepare(images[batch], generator)), labels[batch])
+            x, expected = prepare(images[batch], generator).to(device), labels[batch].to(device)
+            loss = functional.cross_entropy(network(x), expected)
             loss.backward()
             optimizer.step()
             cosine.step()

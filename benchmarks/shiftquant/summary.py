@@ -45,7 +45,7 @@ def training(stored: Mapping[str, Any]) -> Iterator[str]:
     )
     for title, names in TABLES.items():
         found = {name: stored["rows"][name] for name in names if name in stored["rows"]}
-        if not found:
+        if len(found) < 2:
             continue
         yield f"\n{title}\n"
         yield line("", "seeds", "accuracy, %", "to float, points", "gap of 1/sigma, %")

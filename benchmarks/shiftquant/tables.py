@@ -4,8 +4,8 @@
     python -m benchmarks.shiftquant.tables --data FOLDER --checkpoints FOLDER --start scratch --rate 0.1
 
 Tables 2, 6 and 7 of ShiftQuant (Towards Accurate and Efficient Sub-8-Bit Integer Training), as fine-tuning of the
-public checkpoint, on a CPU.  A row is appended to the output when it is done; one that is there is not trained again.
-Activations are quantized over the range of their batch in evaluation, too.
+public checkpoint, or from scratch.  A row is appended to the output when it is done; one that is there is not trained
+again.  Activations are quantized over the range of their batch in evaluation, too.
 """
 
 from __future__ import annotations
@@ -96,6 +96,9 @@ def main(
     rate: Annotated[float, typer.Option(help="Learning rate at the start.")] = 0.002,
     seed: Annotated[int, typer.Option(help="Of the images, the roundings and, from scratch, the weights.")] = 0,
     scratch: Annotated[Path, typer.Option(help="Where answers of float rows are kept, to compare with.")] = Path("out"),
+    device: Annotated[
+        str, typer.Option(help="Where to train; figures of different devices go to different files.")
+    ] = "cpu",
     output: Annotated[Path | None, typer.Option(help="JSON file, written after every row.")] = None,
 ) -> None:
     """Train and measure what the output does not have yet."""
@@ -104,17 +107,18 @@ def main(
     output = output or RESULTS / "shiftquant" / f"tables_{start}.json"
     conditions: dict[str, Any] = {"network": "resnet20", "data": "CIFAR-10", "start": start, "steps": steps}
     conditions |= {"batch": batch, "rate": rate, "first_last_bits": EDGE_BITS, "norm_bits": NORM_BITS, "threads": 1}
+    conditions |= {} if device == "cpu" else {"device": device}
     rows = resumed(output, conditions)
     test_images, labels = load_dataset(data, "test")
     trained_on = load_dataset(data, "train")
     plain = calibration_batches(data, CALIBRATION_IMAGES, seed)
     scratch.mkdir(parents=True, exist_ok=True)
-    float_answers = scratch / f"shiftquant_float_{start}_{seed}.pt"
+    float_answers = scratch / f"shiftquant_float_{output.stem}_{seed}.pt"
     for name in settings:
         row = rows.setdefault(name, {})
         if str(seed) in row:
             continue
-        network = SETTINGS[name].of(network_of(start, checkpoints, seed), plain, seed)
+        network = SETTINGS[name].of(network_of(start, checkpoints, seed), plain, seed).to(device)
         begun = time.perf_counter()
         losses = train(network, trained_on, Schedule(steps=steps, rate=rate, seed=seed, batch=batch))
         seconds = time.perf_counter() - begun
