@@ -74,7 +74,7 @@ def shift_quantize(  # noqa: PLR0913 - the parameters of the method
         Integers, the group of each channel, and the scale; the values are ``integers * scale * 2**-group``.
 
     Raises:
-        TypeError: `x` does not hold real numbers.
+        TypeError: `x` does not hold real numbers, or `generator` is none of numpy's.
         ValueError: a parameter is out of range, `x` holds NaN or an infinity, or is negative without `signed`.
 
     Example:
@@ -83,6 +83,10 @@ def shift_quantize(  # noqa: PLR0913 - the parameters of the method
                [-3,  2]])
     """
     values = _floats(x)
+    if generator is not None and not isinstance(generator, np.random.Generator):
+        raise TypeError(
+            f"ShiftQuant: expected a numpy.random.Generator, got {type(generator).__name__}; None is nearest"
+        )
     axis = normalized_axis(values.ndim, axis)
     ranges = channel_ranges(values, axis=axis, signed=signed)
     group, scale = grouped_scale(ranges, bits=bits, groups=groups, signed=signed)
@@ -118,11 +122,14 @@ def largest_integer(bits: int, *, signed: bool) -> int:
     """Return Q: ``2**(bits-1) - 1`` with a sign, ``2**bits - 1`` without.
 
     Raises:
+        TypeError: `signed` is no truth value.
         ValueError: the width is not 2 to 8.
     """
     if isinstance(bits, bool) or not hasattr(type(bits), "__index__") or not MIN_BITS <= bits <= MAX_BITS:
         raise ValueError(f"ShiftQuant: expected bits from {MIN_BITS} to {MAX_BITS}, got {bits!r}; e.g. bits=4")
-    return (1 << (bits.__index__() - signed)) - 1
+    if not isinstance(signed, bool | np.bool_):
+        raise TypeError(f"ShiftQuant: expected signed True or False, got {signed!r}")
+    return (1 << (bits.__index__() - int(signed))) - 1
 
 
 def checked_groups(groups: int) -> int:
@@ -142,9 +149,9 @@ def normalized_axis(ndim: int, axis: int) -> int:
     Raises:
         ValueError: a tensor of `ndim` dimensions has no such axis.
     """
-    if not -ndim <= axis < ndim:
-        raise ValueError(f"ShiftQuant: expected the channels' axis of a tensor of {ndim} dimensions, got {axis}")
-    return axis % ndim
+    if isinstance(axis, bool) or not hasattr(type(axis), "__index__") or not -ndim <= axis < ndim:
+        raise ValueError(f"ShiftQuant: expected the channels' axis of a tensor of {ndim} dimensions, got {axis!r}")
+    return axis.__index__() % ndim
 
 
 def channel_ranges(x: NDArray[Real], *, axis: int, signed: bool = True) -> NDArray[Real]:

@@ -217,3 +217,13 @@ def test_refuses_what_is_no_number() -> None:
 def test_dequantize_refuses_another_axis() -> None:
     with pytest.raises(ValueError, match="expected 3 groups for axis 1"):
         dequantize(shift_quantize(np.ones((2, 3)), bits=4, axis=0), axis=1)
+
+
+def test_arguments_of_other_types_are_refused() -> None:
+    with pytest.raises(TypeError, match=r"numpy\.random\.Generator, got int"):
+        shift_quantize([1.0], bits=4, axis=0, generator=3)
+    with pytest.raises(TypeError, match="signed True or False, got 2"):
+        shift_quantize([1.0], bits=4, axis=0, signed=2)
+    for axis in (1.0, None, (0,), True):
+        with pytest.raises(ValueError, match="channels' axis of a tensor of 1 dimensions"):
+            shift_quantize([1.0], bits=4, axis=axis)
