@@ -10,6 +10,7 @@ from typing import Any, Unpack
 import torch
 from torch import nn
 
+from brevitas_ext.nn.hooks import refuse_hooks
 from brevitas_ext.nn.layer_base import ShiftQuantLayer
 from brevitas_ext.nn.quantization import ShiftQuantization, ShiftQuantOptions
 from brevitas_ext.nn.rounding_stream import mixed_seed
@@ -19,7 +20,6 @@ from brevitas_ext.nn.shift_linear import ShiftQuantLinear
 Layer = nn.Linear | nn.Conv1d | nn.Conv2d
 
 _LAYERS: tuple[type[Layer], ...] = (nn.Linear, nn.Conv1d, nn.Conv2d)
-_HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
 
 
 @dataclass(frozen=True)
@@ -96,7 +96,7 @@ def shiftquant_conversion(
     for name, module in model.named_modules():
         reason = "skipped as asked" if _within(name, skip) else _reason_to_leave(module)
         if reason is None and isinstance(module, _LAYERS):
-            _refuse_hooks(name, module)
+            refuse_hooks(name, module, otherwise="or name the layer in skip")
             chosen[name] = module
         elif reason is not None and any(True for _ in module.parameters(recurse=False)):
             left[name] = reason
@@ -135,15 +135,6 @@ def _reason_to_leave(module: nn.Module) -> str | None:
     if isinstance(module, _LAYERS):
         return f"{kind} is a subclass of a layer of torch.nn and may compute something else"
     return f"{kind} has no counterpart that trains on integers"
-
-
-def _refuse_hooks(name: str, layer: nn.Module) -> None:
-    found = [kind for kind in _HOOKS if getattr(layer, kind)]
-    if found:
-        raise ValueError(
-            f"expected no hooks on {name or 'the model'} ({type(layer).__name__}), found {', '.join(found)}: remove "
-            "them and register them on the converted model, or name the layer in skip"
-        )
 
 
 def _replacement(layer: Layer, quantization: ShiftQuantization, seed: int) -> nn.Module:

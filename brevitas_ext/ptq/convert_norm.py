@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from brevitas_ext.nn.batch_norm import L1BatchNorm1d, L1BatchNorm2d, L2BatchNorm1d, L2BatchNorm2d, QuantizedBatchNorm
+from brevitas_ext.nn.hooks import refuse_hooks
 from brevitas_ext.nn.norm_options import NormBits
 from brevitas_ext.ptq.exchange import put
 from brevitas_ext.ptq.running import Loader, evaluating, images_of
@@ -52,8 +53,8 @@ def convert_batch_norm(
         The copy, every module in the mode that it was in.
 
     Raises:
-        ValueError: another norm, an empty loader, no batch normalization, or one of other dimensions or without running
-            statistics.
+        ValueError: another norm, an empty loader, no batch normalization, or one of other dimensions, with hooks or
+            without running statistics.
 
     Example:
         >>> quantized = convert_batch_norm(model, norm="l1", bits=8, loader=batches)
@@ -65,6 +66,8 @@ def convert_batch_norm(
     layers = {name: layer for name, layer in converted.named_modules() if isinstance(layer, _BatchNorm)}
     if not layers:
         raise ValueError("batch normalization: expected BatchNorm1d or BatchNorm2d layers, found none to convert")
+    for name, layer in layers.items():
+        refuse_hooks(name, layer)
     made = {name: _counterpart(name, layer, norm, bits) for name, layer in layers.items()}
     ratios = _ratios(converted, layers, loader) if norm == "l1" and loader is not None else {}
     for name, layer in layers.items():

@@ -112,3 +112,10 @@ def test_a_layer_in_two_places_is_one_layer_afterwards() -> None:
     converted = convert_batch_norm(nn.Sequential(norm, nn.ReLU(), norm))
     assert isinstance(converted[0], L1BatchNorm1d)
     assert converted[2] is converted[0]
+
+
+def test_hooks_are_refused() -> None:
+    model = nn.Sequential(nn.BatchNorm1d(3))
+    model[0].register_forward_hook(lambda *_: None)
+    with pytest.raises(ValueError, match=r"no hooks on 0 \(BatchNorm1d\), found _forward_hooks"):
+        convert_batch_norm(model)
