@@ -33,7 +33,8 @@ class PostponeShuffles(HardwarePass):
 
     The function becomes thresholds of the convolution, and the shuffle moves few bits instead of whole sums.  A
     flattened image is put into its stream's order by the layer that reads it, and by no other: so that is where the
-    view belongs.  Functions with constants that differ between channels, or with two computed inputs, stay behind.
+    view belongs, unless it is the graph's input that is flattened.  Functions with constants that differ between
+    channels, or with two computed inputs, stay behind.
     """
 
     def rewrite(self, model: ir.Model, result: HardwarePassResult) -> None:
@@ -53,7 +54,20 @@ def _flattens_an_image(node: ir.Node) -> bool:
     if node.op_type not in _VIEWS or node.inputs[0] is None:
         return False
     before, after = static_shape(node.inputs[0]), static_shape(node.outputs[0])
-    return (len(before), len(after)) == (_IMAGE, _VECTOR) and before[0] == after[0] == 1
+    is_view = (len(before), len(after)) == (_IMAGE, _VECTOR) and before[0] == after[0] == 1
+    return is_view and not _is_prepared_input(node.inputs[0])
+
+
+def _is_prepared_input(value: ir.Value) -> bool:
+    """Tell whether a value is the graph's input, or functions of it: the host prepares that, and may flatten it."""
+    node = value.producer()
+    while node is not None:
+        computed = [each for each in node.inputs if each is not None and constant(each) is None]
+        if len(computed) != 1 or not (is_quantizer(node) or (node.domain == "" and node.op_type in ELEMENTWISE)):
+            return False
+        (value,) = computed
+        node = value.producer()
+    return True
 
 
 def _function_behind(shuffle: ir.Node) -> ir.Node | None:

@@ -1,8 +1,12 @@
 """ShiftQuant layers under DistributedDataParallel, in two processes."""
 
+import os
+import socket
+import time
 from datetime import timedelta
 from pathlib import Path
 
+import pytest
 import torch
 import torch.distributed as dist
 import torch.multiprocessing as mp
@@ -12,11 +16,21 @@ from torch.nn.parallel import DistributedDataParallel
 from brevitas_ext.nn import ShiftQuantConv2d, ShiftQuantLinear
 from brevitas_ext.nn.rounding_stream import RoundingStream
 
+PATIENCE = timedelta(seconds=60)
 
-def worker(rank: int, folder: str) -> None:
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+    return port
+
+
+def worker(rank: int, folder: str, port: int) -> None:
     torch.set_num_threads(1)
-    meeting, patience = f"file://{folder}/rendezvous", timedelta(seconds=60)
-    dist.init_process_group("gloo", init_method=meeting, rank=rank, world_size=2, timeout=patience)
+    os.environ["GLOO_SOCKET_IFNAME"] = "lo"
+    store = dist.TCPStore("127.0.0.1", port, world_size=2, is_master=rank == 0, timeout=PATIENCE)
+    dist.init_process_group("gloo", store=store, rank=rank, world_size=2, timeout=PATIENCE)
     torch.manual_seed(0)
     model = nn.Sequential(ShiftQuantConv2d(3, 4, 3), nn.Flatten(), ShiftQuantLinear(64, 2))
     parallel = DistributedDataParallel(model)
@@ -28,11 +42,18 @@ def worker(rank: int, folder: str) -> None:
         parallel(torch.randn(4, 3, 6, 6)).square().mean().backward()
         optimizer.step()
     torch.save({"state": model.state_dict(), "noise": noise}, Path(folder) / f"{rank}.pt")
+    dist.barrier()  # neither leaves while the other one needs it
     dist.destroy_process_group()
 
 
 def test_processes_train_one_model_with_noise_of_their_own(tmp_path: Path) -> None:
-    mp.spawn(worker, (str(tmp_path),), nprocs=2)
+    started = mp.spawn(worker, (str(tmp_path), free_port()), nprocs=2, join=False)
+    end = time.monotonic() + 2 * PATIENCE.total_seconds()
+    while not started.join(timeout=1):
+        if time.monotonic() > end:
+            for process in started.processes:
+                process.kill()
+            pytest.fail("the processes wait for each other")
     first, second = (torch.load(tmp_path / f"{rank}.pt", weights_only=True) for rank in (0, 1))
     assert all(torch.equal(value, second["state"][name]) for name, value in first["state"].items())
     assert first["state"]["0._extra_state"][1] == 3

@@ -41,14 +41,22 @@ def test_an_image_is_flattened_behind_the_quantizer(
     op_type: str, shape: tuple[int, ...], constants: list[list[int]], attributes: dict[str, int]
 ) -> None:
     graph = GraphBuilder(shape)
-    flat = graph.node(op_type, ["x", *map(graph.integers, constants)], **attributes)
+    pooled = graph.node("MaxPool", ["x"], kernel_shape=[1, 1])
+    flat = graph.node(op_type, [pooled, *map(graph.integers, constants)], **attributes)
     output = graph.quant(graph.node("Relu", [flat]), 0.5, 4)
     model = graph.model(output)
     x = X[:1, :, : shape[2], : shape[3]]
     before = emulate(model, {"x": x})[output]
     PostponeShuffles()(model)
-    assert op_types(model) == ["Relu", "Quant", op_type]
+    assert op_types(model) == ["MaxPool", "Relu", "Quant", op_type]
     np.testing.assert_array_equal(emulate(model, {"x": x})[output], before)
+
+
+def test_the_graphs_input_is_flattened_by_the_host() -> None:
+    graph = GraphBuilder((1, 4, 2, 2))
+    scaled = graph.node("Mul", ["x", graph.constant(0.5)])
+    model = graph.model(graph.quant(graph.node("Flatten", [scaled], axis=1), 0.5, 4))
+    assert not PostponeShuffles()(model).modified
 
 
 def test_other_views_stay() -> None:
